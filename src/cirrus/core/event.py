@@ -1,0 +1,73 @@
+"""Workflow events: one for everything that Cirrus decides about a payload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from cirrus.core import payload_id as ids
+from cirrus.core.instant import iso
+from cirrus.errors import InvalidPayload
+
+
+class EventType(StrEnum):
+    """What was decided."""
+
+    CLAIMED_PROCESSING = "CLAIMED_PROCESSING"
+    STARTED_PROCESSING = "STARTED_PROCESSING"
+    ALREADY_PROCESSING = "ALREADY_PROCESSING"
+    ALREADY_CLAIMED = "ALREADY_CLAIMED"
+    ALREADY_COMPLETED = "ALREADY_COMPLETED"
+    ALREADY_INVALID = "ALREADY_INVALID"
+    DUPLICATE_ID_ENCOUNTERED = "DUPLICATE_ID_ENCOUNTERED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    INVALID = "INVALID"
+    ABORTED = "ABORTED"
+    RECORD_EXTRACT_FAILED = "RECORD_EXTRACT_FAILED"
+    NOT_A_PROCESS_PAYLOAD = "NOT_A_PROCESS_PAYLOAD"
+    CHAIN_ENDED = "CHAIN_ENDED"
+
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowEvent:
+    """One event; `at` in microseconds since the epoch, URLs and the execution's as a person can open them."""
+
+    type: EventType
+    payload_id: str
+    at: int
+    input_payload_url: str | None = None
+    output_payload_url: str | None = None
+    execution: str | None = None
+    error: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body; absent fields are left out."""
+        fields = {
+            "event_type": str(self.type),
+            "payload_id": self.payload_id,
+            "isotimestamp": iso(self.at),
+            "input_payload_url": self.input_payload_url,
+            "output_payload_url": self.output_payload_url,
+            "execution": self.execution,
+            "error": self.error,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def attributes(self) -> dict[str, str]:
+        """The attributes by which subscribers filter, all strings."""
+        found = {"event_type": str(self.type)}
+        try:
+            parts = ids.parse(self.payload_id)
+        except InvalidPayload:
+            pass
+        else:
+            found |= {"workflow": parts.workflow, "collections": parts.collections}
+        if self.error:
+            found["error"] = self.error
+        return found

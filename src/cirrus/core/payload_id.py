@@ -1,0 +1,64 @@
+"""Payload ids: `<collections>/workflow-<workflow>/<itemids>`, derived, parsed and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cirrus.errors import InvalidPayload
+
+WORKFLOW_NAME = re.compile(r"[A-Za-z0-9-]+")
+_MARK = "/workflow-"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadId:
+    """A parsed payload id."""
+
+    collections: str
+    workflow: str
+    itemids: str
+
+    def __str__(self) -> str:
+        return f"{self.collections}{_MARK}{self.workflow}/{self.itemids}"
+
+    @property
+    def collections_workflow(self) -> str:
+        """The first key of the state database: `<collections>_<workflow>`."""
+        return f"{self.collections}_{self.workflow}"
+
+
+def derive(collections: str | None, workflow: str, items: Iterable[Mapping[str, Any]]) -> str:
+    """The id of a payload that has none; the Items' ids, and their collections unless given, sorted and joined."""
+    items = list(items)
+    if not collections:
+        named = {item["collection"] for item in items if item.get("collection")}
+        collections = "/".join(sorted(named)) or "none"
+    return f"{collections}{_MARK}{workflow}/{'/'.join(sorted(item['id'] for item in items))}"
+
+
+def parse(text: str) -> PayloadId:
+    """The parts of a payload id; InvalidPayload says what is wrong with one that does not match."""
+    shown = text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)"
+    if _CONTROL.search(text):
+        raise InvalidPayload(f"id {shown!r} holds a control character")
+    if text.count(_MARK) > 1:
+        raise InvalidPayload(f"id {shown!r} has '/workflow-' twice")
+    collections, mark, rest = text.partition(_MARK)
+    workflow, slash, itemids = rest.partition("/")
+    if not (mark and slash and collections and workflow and itemids):
+        raise InvalidPayload(f"id {shown!r} does not match <collections>/workflow-<workflow>/<itemids>")
+    _check_components(text, shown)
+    return PayloadId(collections, workflow, itemids)
+
+
+def _check_components(text: str, shown: str) -> None:
+    for component in text.split("/"):
+        if component in {"", ".", ".."}:
+            kind = f"{component!r} as a path component" if component else "an empty path component"
+            raise InvalidPayload(
+                f"id {shown!r} holds {kind}: ids become storage keys, which must stay below their root"
+            )
