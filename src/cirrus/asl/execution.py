@@ -1,0 +1,125 @@
+"""An execution's state between two events: who is where, what is outstanding, what was gathered so far.
+
+Nodes live in a persistent map by id and point up to their parents, so that a change touches only its own path.
+A step changes its own copies; what is in a State is never changed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from cirrus.asl.commands import ReadItems, RunTask, SetTimer, WriteResults
+from cirrus.asl.definition import Scope
+from cirrus.asl.trie import Trie
+
+RUNNING = "RUNNING"
+
+
+@dataclass(slots=True)
+class Variables:
+    """The variables that a branch sees: values by name, and their sizes as JSON."""
+
+    values: dict[str, Any]
+    sizes: dict[str, int]
+
+
+NO_VARIABLES = Variables({}, {})
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution with a history of its own: the whole, or one child of a distributed Map."""
+
+    id: int
+    events: int
+    execution: dict[str, Any]
+    machine: dict[str, Any]
+    express: bool
+    leader: int
+
+    def copy(self) -> Run:
+        """A copy to change."""
+        return Run(*RUN_FIELDS(self))
+
+
+@dataclass(slots=True)
+class Branch:
+    """A token that moves through one scope. `refs` are its outstanding commands: task first, then timers."""
+
+    id: int
+    run: int
+    parent: int
+    index: int
+    scope: Scope
+    state: str
+    input: Any
+    variables: Variables
+    item: dict[str, Any] | None
+    entered: int = 0
+    entered_at: float = 0.0
+    last: int = 0
+    attempt: int = 0
+    tries: tuple[int, ...] = ()
+    refs: tuple[int, ...] = ()
+    fork: int = 0
+    leads: bool = False
+    submitted: bool = False
+    heartbeat: float | None = None
+
+    def copy(self) -> Branch:
+        """A copy to change."""
+        return Branch(*BRANCH_FIELDS(self))
+
+
+@dataclass(slots=True)
+class Fork:
+    """A Parallel or Map state under way. `live` maps index to branch id; `results` index to (output,)."""
+
+    id: int
+    branch: int
+    total: int
+    width: int
+    started: int
+    done: int
+    live: Trie
+    results: Trie
+    items: Any = None
+    shared: Any = None
+    failed: int = 0
+    allowed: int = 0
+    name: str = ""
+
+    def copy(self) -> Fork:
+        """A copy to change."""
+        return Fork(*FORK_FIELDS(self))
+
+
+# Several times as fast as dataclasses.replace, and copies are what a step does most.
+RUN_FIELDS = attrgetter(*(field.name for field in fields(Run)))
+BRANCH_FIELDS = attrgetter(*(field.name for field in fields(Branch)))
+FORK_FIELDS = attrgetter(*(field.name for field in fields(Fork)))
+
+
+class Outstanding(NamedTuple):
+    """A command whose answer is awaited: by which branch, and as what."""
+
+    branch: int
+    role: str
+    command: RunTask | SetTimer | ReadItems | WriteResults
+
+
+class Execution(NamedTuple):
+    """An execution between two events. `counter` gives the next ref or id; `ready` is work put off to a timer."""
+
+    status: str
+    counter: int
+    nodes: Trie
+    refs: Trie
+    ready: tuple[tuple[Any, ...], ...] = ()
+
+
+def pending(state: Execution) -> tuple[RunTask | SetTimer | ReadItems | WriteResults, ...]:
+    """The commands whose answers are still awaited, for a driver that has to issue them again."""
+    return tuple(outstanding.command for outstanding in state.refs.values())

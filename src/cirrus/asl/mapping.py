@@ -1,0 +1,171 @@
+"""Map states: items in, one child each, results out in the items' order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cirrus.asl import data, failure
+from cirrus.asl.definition import MapState, Writer
+from cirrus.asl.distributed import child_run, identity, open_map_run, read_items, record, write_results
+from cirrus.asl.enter import effective
+from cirrus.asl.execution import Branch, Fork
+from cirrus.asl.failure import Failure
+from cirrus.asl.fork import add_child, break_fork, conclude, gather, iteration, open_fork
+from cirrus.asl.results import transform
+from cirrus.asl.working import Environment, Step
+
+INLINE_WIDTH = 40
+DISTRIBUTED_WIDTH = 10_000
+
+
+def enter_map(step: Step, branch: Branch, state: MapState) -> None:
+    """Find the items, or ask for them, and start."""
+    env = Environment(step, branch, state)
+    given = effective(state, branch, env)
+    if state.reader is not None:
+        return read_items(step, branch, state, env, given)
+    items = given if state.items is None else state.items(given, env)
+    return start(step, branch, state, env, given, items)
+
+
+def start(step: Step, branch: Branch, state: MapState, env: Environment, given: Any, items: Any) -> None:
+    """Begin the iterations over items that are known."""
+    if not isinstance(items, list):
+        raise not_an_array(state, items)
+    width = concurrency(state, env, given)
+    count = whole(state.tolerated_count, given, env, "ToleratedFailureCount", None)
+    percentage = whole(state.tolerated_percentage, given, env, "ToleratedFailurePercentage", 100)
+    step.note(branch, "MapStateStarted", length, len(items))
+    fork = open_fork(step, branch, len(items), width)
+    fork.items, fork.shared = items, given
+    if state.distributed:
+        open_map_run(step, branch, state, env, fork)
+        fork.allowed = allowed(count, percentage, fork.total)
+    if fork.total == 0:
+        return end_map(step, branch, state, fork)
+    step.queue.append(("more", fork.id))
+    return None
+
+
+def not_an_array(state: MapState, items: Any) -> Failure:
+    """The failure of a Map over something else."""
+    shown = data.text(items)
+    if state.jsonata:
+        return Failure(failure.QUERY, f"Map state input must be an array but was: {shown}", field="Items")
+    return failure.runtime(f"Reference path must point to an array of items, but found: {shown}")
+
+
+def concurrency(state: MapState, env: Environment, given: Any) -> int:
+    """How many iterations may run at once."""
+    most = DISTRIBUTED_WIDTH if state.distributed else INLINE_WIDTH
+    wanted = whole(state.concurrency, given, env, "MaxConcurrency", None) or most
+    return min(wanted, most)
+
+
+def whole(find: Any, given: Any, env: Environment, field: str, most: int | None) -> int | None:
+    """A number that the state gives or finds; a text that holds one will do."""
+    if find is None:
+        return None
+    found = find(given, env)
+    try:
+        number = int(found) if isinstance(found, str | int) and not isinstance(found, bool) else None
+    except ValueError:
+        number = None
+    if isinstance(found, float) and (most is not None or found.is_integer()):
+        number = int(found)
+    if number is None or number < 0 or (most is not None and number > most):
+        cause = f"The {field} field must be a number that is not negative, but was: {data.text(found)[:100]}"
+        raise Failure(failure.QUERY if state_is_jsonata(env) else failure.RUNTIME, cause, field=field)
+    return number
+
+
+def state_is_jsonata(env: Environment) -> bool:
+    """Whether the state's query language is JSONata."""
+    return env.state.jsonata
+
+
+def allowed(count: int | None, percentage: int | None, total: int) -> int:
+    """How many children may fail."""
+    limits = [count] if count is not None else []
+    if percentage is not None:
+        limits.append(percentage * total // 100)
+    return min(limits, default=0)
+
+
+def length(count: int) -> dict[str, Any]:
+    """The details of MapStateStarted."""
+    return {"length": count}
+
+
+def more(step: Step, fork: Fork) -> None:
+    """Start as many children as there is room for."""
+    branch: Branch = step.own(fork.branch)
+    state = branch.scope.states[branch.state]
+    assert isinstance(state, MapState)
+    while fork.started < fork.total and fork.live.count < fork.width:
+        start_child(step, branch, state, fork, fork.started)
+
+
+def start_child(step: Step, branch: Branch, state: MapState, fork: Fork, index: int) -> None:
+    """Start the child of one item."""
+    value = fork.items[index]
+    item = {"Index": index, "Value": value}
+    given = value
+    if state.item is not None and state.batcher is None:
+        env = Environment(step, branch, state, item)
+        given = state.item(fork.shared, env)
+        step.limited(given, state.name, state.item_parts)
+    assert state.processor is not None
+    child = add_child(step, branch, fork, index, state.processor, given, item)
+    if state.distributed:
+        child_run(step, branch, state, fork, child)
+    else:
+        step.note(child, "MapIterationStarted", iteration, state.name, index)
+    step.queue.append(("enter", child.id))
+
+
+def join_map(step: Step, fork: Fork, child: Branch, state: MapState, ok: bool, output: Any) -> None:
+    """An iteration ended; a failed one got here only if it is tolerated."""
+    if not state.distributed:
+        step.note(child, "MapIterationSucceeded", iteration, state.name, child.index)
+    last = None if state.distributed else child.last
+    told = None if state.writer is None else identity(step, child)
+    before = step.node(fork.branch).last
+    branch = gather(step, fork, child, (ok, output, told))
+    branch.last = before if last is None else last
+    if fork.done == fork.total:
+        return end_map(step, branch, state, fork)
+    return more(step, fork)
+
+
+def fail_map(step: Step, fork: Fork, child: Branch, state: MapState, error: str | None, cause: str | None) -> None:
+    """An iteration failed."""
+    if not state.distributed:
+        step.note(child, "MapIterationFailed", iteration, state.name, child.index)
+        return break_fork(step, fork, child, error, cause)
+    fork.failed += 1
+    if fork.failed <= fork.allowed:
+        return join_map(step, fork, child, state, False, {"Error": error, "Cause": cause})
+    branch: Branch = step.own(fork.branch)
+    cause = "The specified tolerated failure threshold was exceeded"
+    step.note(branch, "MapRunFailed", lambda: {"error": failure.TOLERATED, "cause": cause})
+    child.last = branch.last
+    return break_fork(step, fork, child, failure.TOLERATED, cause)
+
+
+def end_map(step: Step, branch: Branch, state: MapState, fork: Fork) -> None:
+    """All iterations are done."""
+    writer = state.writer
+    if writer is not None and writer.kind:
+        return write_results(step, branch, state, fork)
+    if state.distributed:
+        step.note(branch, "MapRunSucceeded")
+    step.note(branch, "MapStateSucceeded")
+    return conclude(step, branch, fork, outputs(fork, writer))
+
+
+def outputs(fork: Fork, writer: Writer | None) -> list[Any]:
+    """What the children gave, in the items' order, as a writer without a store may shape it."""
+    if writer is None:
+        return [entry[1] for entry in fork.results.values() if entry[0]]
+    return transform([record(entry) for entry in fork.results.values()], writer.config.get("Transformation", "NONE"))

@@ -1,0 +1,273 @@
+"""Map states: order, width, failures, and what distributed mode adds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cirrus.asl import (
+    CancelTask,
+    End,
+    ReadItems,
+    RunTask,
+    TaskError,
+    TaskFailed,
+    TaskSucceeded,
+    WriteResults,
+    parse,
+    result_files,
+    step,
+)
+from cirrus.asl.failure import Failure
+from cirrus.asl.items import parse_items
+from tests.asl.builders import begin, chain, mapping, one, output, problem, run, task, types
+
+
+def test_results_are_in_the_items_order() -> None:
+    machine, state, calls = begin(one(mapping(task())), [1, 2, 3])
+    for call in reversed(calls):
+        state, commands = step(machine, state, TaskSucceeded(1.0, 1, call.ref, call.parameters * 10))
+    assert commands == (End("SUCCEEDED", [10, 20, 30]),)
+
+
+def test_no_items() -> None:
+    assert output(one(mapping()), []) == []
+
+
+def test_width() -> None:
+    machine, state, calls = begin(one(mapping(task(), MaxConcurrency=2)), [1, 2, 3])
+    assert [call.parameters for call in calls] == [1, 2]
+    state, (third,) = step(machine, state, TaskSucceeded(1.0, 1, calls[1].ref, "b"))
+    assert isinstance(third, RunTask)
+    assert third.parameters == 3
+
+
+@pytest.mark.parametrize(("mode", "width"), [("INLINE", 40), ("DISTRIBUTED", 200)])
+def test_width_without_a_limit(mode: str, width: int) -> None:
+    _, _, calls = begin(one(mapping(task(), mode=mode)), list(range(200)))
+    assert len(calls) == width
+
+
+def test_item_selector_and_context() -> None:
+    state = mapping(
+        ItemsPath="$.items",
+        ItemSelector={"i.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value", "shared.$": "$.s"},
+        ResultPath="$.out",
+    )
+    assert output(one(state), {"items": ["a"], "s": 1})["out"] == [{"i": 0, "v": "a", "shared": 1}]
+
+
+def test_jsonata_items() -> None:
+    state = mapping(
+        QueryLanguage="JSONata",
+        Items="{% $states.input.l[$ > 1] %}",
+        ItemSelector={"v": "{% $states.context.Map.Item.Value %}"},
+    )
+    assert output(one(state), {"l": [1, 2, 3]}) == [{"v": 2}, {"v": 3}]
+
+
+def test_one_failure_fails_an_inline_map_and_stops_the_rest() -> None:
+    machine, state, calls = begin(one(mapping(task())), [1, 2, 3])
+    _, commands = step(machine, state, TaskFailed(1.0, 1, calls[1].ref, "E", "c"), record=True)
+    assert {command for command in commands if isinstance(command, CancelTask)} == {
+        CancelTask(calls[0].ref),
+        CancelTask(calls[2].ref),
+    }
+    told = [command.event["type"] for command in commands if hasattr(command, "event")]
+    assert told == [
+        "LambdaFunctionFailed",
+        "MapIterationFailed",
+        "MapIterationAborted",
+        "MapIterationAborted",
+        "MapStateFailed",
+        "ExecutionFailed",
+    ]
+    assert commands[-1] == End("FAILED", None, "E", "c")
+
+
+def test_nested_maps() -> None:
+    inner = one(mapping())
+    inner["States"]["M"] = inner["States"].pop("A")
+    state = {"Type": "Map", "ItemProcessor": {**inner, "StartAt": "M"}}
+    assert output(one(state), [[1, 2], [], [3]]) == [[1, 2], [], [3]]
+
+
+@pytest.mark.parametrize("items", [None, 1, "a", {"a": 1}])
+def test_items_that_are_no_array(items: Any) -> None:
+    assert problem(one(mapping(ItemsPath="$.x")), {"x": items})[0] == "States.Runtime"
+
+
+@pytest.mark.parametrize("width", ["x", -1, 1.5, None, []])
+def test_a_width_that_is_none(width: Any) -> None:
+    assert (
+        problem(one(mapping(ItemsPath="$.x", MaxConcurrencyPath="$.w")), {"x": [1], "w": width})[0] == "States.Runtime"
+    )
+
+
+def flaky(given: Any) -> Any:
+    if given % 2:
+        raise TaskError("Odd", str(given))
+    return given
+
+
+TOLERANCE = [
+    ({}, False),
+    ({"ToleratedFailureCount": 5}, True),
+    ({"ToleratedFailureCount": 4}, False),
+    ({"ToleratedFailurePercentage": 50}, True),
+    ({"ToleratedFailurePercentage": 49}, False),
+    ({"ToleratedFailureCount": 9, "ToleratedFailurePercentage": 40}, False),
+]
+
+
+@pytest.mark.parametrize(("fields", "tolerated"), TOLERANCE)
+def test_tolerated_failures(fields: dict[str, Any], tolerated: bool) -> None:
+    result = run(one(mapping(task(), mode="DISTRIBUTED", **fields)), list(range(10)), tasks={"f": flaky})
+    if tolerated:
+        assert result.output == [0, 2, 4, 6, 8]
+        assert "MapRunSucceeded" in types(result)
+    else:
+        assert result.error == "States.ExceedToleratedFailureThreshold"
+        assert "MapRunFailed" in types(result)
+
+
+def test_children_of_a_distributed_map_are_executions_of_their_own() -> None:
+    inner = {
+        "Type": "Pass",
+        "Parameters": {"id.$": "$$.Execution.Id", "in.$": "$$.Execution.Input", "m.$": "$$.StateMachine.Name"},
+    }
+    found = output(one(mapping(inner, mode="DISTRIBUTED", Label="L")), [{"a": 1}, {"a": 2}])
+    assert [one["in"] for one in found] == [{"a": 1}, {"a": 2}]
+    assert len({one["id"] for one in found}) == 2
+    assert all(":execution:machine/L:" in one["id"] for one in found)
+    assert found[0]["m"] == "machine/L"
+
+
+def test_variables_do_not_reach_a_distributed_child() -> None:
+    definition = chain(
+        A={"Type": "Pass", "Assign": {"v": 1}},
+        M=mapping({"Type": "Pass", "Parameters": {"v.$": "$v"}}, mode="DISTRIBUTED", ItemsPath="$.l"),
+    )
+    assert problem(definition, {"l": [1]})[0] == "States.ExceedToleratedFailureThreshold"
+
+
+BATCHES = [
+    ({"MaxItemsPerBatch": 2}, [{"Items": [1, 2]}, {"Items": [3]}]),
+    ({"MaxInputBytesPerBatch": 16}, [{"Items": [1, 2]}, {"Items": [3]}]),
+    ({"MaxItemsPerBatch": 9, "BatchInput": {"k.$": "$.k"}}, [{"BatchInput": {"k": "v"}, "Items": [1, 2, 3]}]),
+    ({"MaxItemsPerBatchPath": "$.n"}, [{"Items": [1]}, {"Items": [2]}, {"Items": [3]}]),
+]
+
+
+@pytest.mark.parametrize(("batcher", "expected"), BATCHES)
+def test_batches(batcher: dict[str, Any], expected: Any) -> None:
+    state = mapping(mode="DISTRIBUTED", ItemsPath="$.l", ItemBatcher=batcher)
+    assert output(one(state), {"l": [1, 2, 3], "k": "v", "n": 1}) == expected
+
+
+def reading(**fields: Any) -> dict[str, Any]:
+    reader = {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSON", "MaxItemsPath": "$.n"},
+        "Parameters": {"Bucket": "b", "Key.$": "$.key"},
+    }
+    return one(mapping(mode="DISTRIBUTED", ItemReader=reader, **fields))
+
+
+def test_reader() -> None:
+    machine, state, (command,) = begin(reading(), {"key": "k", "n": 2})
+    assert isinstance(command, ReadItems)
+    assert (command.kind, command.parameters) == ("s3:getObject", {"Bucket": "b", "Key": "k"})
+    assert command.config == {"InputType": "JSON", "MaxItems": 2}
+    _, (end,) = step(machine, state, TaskSucceeded(1.0, 1, command.ref, "[1, 2, 3]"))
+    assert end.output == [1, 2]
+
+
+def test_a_reader_that_fails() -> None:
+    machine, state, (command,) = begin(reading(), {"key": "k", "n": 2})
+    _, (end,) = step(machine, state, TaskFailed(1.0, 1, command.ref, "S3.NoSuchKey", "gone"))
+    assert end.error == "States.ItemReaderFailed"
+    _, (end,) = step(machine, state, TaskSucceeded(1.0, 1, command.ref, "{"))
+    assert end.error == "States.ItemReaderFailed"
+
+
+def test_writer() -> None:
+    writer = {
+        "Resource": "arn:aws:states:::s3:putObject",
+        "Parameters": {"Bucket": "b", "Prefix": "p"},
+        "WriterConfig": {"OutputType": "JSONL", "Transformation": "COMPACT"},
+    }
+    state = mapping(task(), mode="DISTRIBUTED", ResultWriter=writer, ToleratedFailureCount=1)
+    machine, execution, calls = begin(one(state), [1, 2])
+    execution, _ = step(machine, execution, TaskFailed(1.0, 1, calls[0].ref, "E", "c"))
+    execution, (command,) = step(machine, execution, TaskSucceeded(1.0, 1, calls[1].ref, {"r": 2}))
+    assert isinstance(command, WriteResults)
+    assert [record["Status"] for record in command.results] == ["FAILED", "SUCCEEDED"]
+    files = result_files(command)
+    contents = {key.rpartition("/")[2]: text for key, text in files.items()}
+    assert contents["SUCCEEDED_0.jsonl"] == '{"r":2}'
+    assert contents["FAILED_0.jsonl"] == '{"Error":"E","Cause":"c"}'
+    assert list(contents)[-1] == "manifest.json"
+    _, (end,) = step(machine, execution, TaskSucceeded(2.0, 2, command.ref, {}))
+    assert end.output["ResultWriterDetails"]["Key"] in files
+    assert end.output["MapRunArn"] == command.label
+
+
+def test_a_writer_without_a_store_shapes_the_output() -> None:
+    writer = {"WriterConfig": {"Transformation": "FLATTEN"}}
+    assert output(one(mapping(mode="DISTRIBUTED", ResultWriter=writer)), [[1, 2], [3], 4]) == [1, 2, 3, 4]
+
+
+READ = [
+    ("[1, 2]", {"InputType": "JSON"}, [1, 2]),
+    ('{"a": {"b": [1]}}', {"InputType": "JSON", "ItemsPointer": "/a/b"}, [1]),
+    ('{"a": 1}\n\n{"a": 2}\n', {"InputType": "JSONL"}, [{"a": 1}, {"a": 2}]),
+    ('a,b\n1,"x,y"\n2\n', {"InputType": "CSV"}, [{"a": "1", "b": "x,y"}, {"a": "2", "b": ""}]),
+    (
+        "1|2\n",
+        {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a", "b"], "CSVDelimiter": "PIPE"},
+        [{"a": "1", "b": "2"}],
+    ),
+    ([1, 2, 3], {"MaxItems": 1}, [1]),
+]
+
+
+@pytest.mark.parametrize(("content", "config", "expected"), READ)
+def test_items_of_a_file(content: Any, config: dict[str, Any], expected: Any) -> None:
+    assert parse_items(content, config) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "config"),
+    [
+        ("{", {}),
+        ("{}", {}),
+        ("[]", {"ItemsPointer": "/a"}),
+        ("x", {"InputType": "PARQUET"}),
+        (5, {}),
+        ("[" * 100_000, {}),
+    ],
+)
+def test_files_that_hold_no_items(content: Any, config: dict[str, Any]) -> None:
+    with pytest.raises(Failure):
+        parse_items(content, config)
+
+
+def test_a_retried_map_starts_over() -> None:
+    calls: list[Any] = []
+
+    def second_time(given: Any) -> Any:
+        calls.append(given)
+        if len(calls) < 3:
+            raise TaskError("E")
+        return given
+
+    state = mapping(task(), MaxConcurrency=1, Retry=[{"ErrorEquals": ["E"]}])
+    assert output(one(state), ["a", "b"], tasks={"f": second_time}) == ["a", "b"]
+    assert calls == ["a", "a", "a", "b"]
+
+
+def test_data_limit_of_a_result() -> None:
+    machine = parse(one(mapping({"Type": "Pass", "Result": "x" * 10_000})))
+    assert run(machine, list(range(40))).error == "States.DataLimitExceeded"
