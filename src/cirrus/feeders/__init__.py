@@ -1,0 +1,1 @@
+"""The outside world into payloads (a later issue builds here)."""

@@ -1,0 +1,1 @@
+"""Use cases, one verb a file: submit, process, claim, start, drive, conclude, publish, chain, query, rerun, sweep."""

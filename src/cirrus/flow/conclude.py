@@ -1,0 +1,103 @@
+"""Conclude: what follows from the end of an execution, as one conclusion that commits at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cirrus.core.chain import chain
+from cirrus.core.event import EventType, WorkflowEvent
+from cirrus.core.execution_id import execution_arn
+from cirrus.core.failure import end_of, last_error
+from cirrus.core.jsontext import decode, encode
+from cirrus.core.keys import input_key, output_key
+from cirrus.core.publication import output_items, output_url
+from cirrus.core.state import State
+from cirrus.flow.home import Home
+from cirrus.flow.result import as_text, as_value, referred
+from cirrus.ports.state_db import Conclusion
+
+
+def succeeded(home: Home, payload_id: str, workflow: str, execution_id: str, output: Any, at: int) -> Conclusion:
+    """The good end: record, event, publishing, and the next payloads of the chain after `output`, a value or a Text."""
+    value, text = _resolved(home, output)
+    following = chain(value, _process(home, value, execution_id))
+    items = output_items(value)
+    event = _event(home, EventType.SUCCEEDED, payload_id, workflow, execution_id, at, output=True)
+    ended = [
+        _event(home, EventType.CHAIN_ENDED, payload_id, workflow, execution_id, at, output=True, error=reason)
+        for reason in following.ended
+    ]
+    return Conclusion(
+        payload_id=payload_id,
+        execution_id=execution_id,
+        state=State.COMPLETED,
+        at=at,
+        outputs=tuple(url for item in items if (url := output_url(item))),
+        output=text,
+        published=bool(items),
+        events=(event, *ended),
+        next=tuple(encode(document) for document in following.next),
+    )
+
+
+def failed(
+    home: Home,
+    payload_id: str,
+    workflow: str,
+    execution_id: str,
+    status: str,
+    error: str | None,
+    cause: str | None,
+    at: int,
+) -> Conclusion:
+    """Any other end: `status` is FAILED, TIMED_OUT or ABORTED."""
+    state, kind = end_of(status, error)
+    message = last_error(status, error, cause)
+    return Conclusion(
+        payload_id=payload_id,
+        execution_id=execution_id,
+        state=state,
+        at=at,
+        last_error=message,
+        error=error,
+        cause=cause,
+        events=(_event(home, kind, payload_id, workflow, execution_id, at, error=message),),
+    )
+
+
+def _resolved(home: Home, output: Any) -> tuple[Any, bytes]:
+    url = referred(output)
+    if url is None or not home.payloads.owns(url):
+        return as_value(output), as_text(output)
+    text = home.payloads.get(url)
+    return decode(text), text
+
+
+def _process(home: Home, output: Any, execution_id: str) -> Any:
+    """The process definitions: the output's, else those that the execution was given."""
+    if isinstance(output, dict) and isinstance(output.get("process"), list):
+        return output["process"]
+    execution = home.state_db.execution(execution_id)
+    return decode(execution.input)["process"] if execution else None
+
+
+def _event(
+    home: Home,
+    kind: EventType,
+    payload_id: str,
+    workflow: str,
+    execution_id: str,
+    at: int,
+    *,
+    output: bool = False,
+    error: str | None = None,
+) -> WorkflowEvent:
+    return WorkflowEvent(
+        kind,
+        payload_id,
+        at,
+        input_payload_url=home.payloads.url(input_key(home.root, payload_id, execution_id)),
+        output_payload_url=home.payloads.url(output_key(home.root, payload_id, execution_id)) if output else None,
+        execution=execution_arn(workflow, execution_id),
+        error=error,
+    )

@@ -1,0 +1,396 @@
+"""Drive: fold events into executions, keep them in the journal, and carry out what the state machines ask for.
+
+One `turn` is one transaction: everything it decides commits together, and only then do the states in memory change
+and the tasks start. If it cannot commit, nothing has happened, and the same events are given again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from cirrus import asl
+from cirrus.core.instant import SECOND
+from cirrus.core.jsontext import fits_inline
+from cirrus.core.payload_id import parse
+from cirrus.errors import CirrusError, InvalidPayload, StoreError
+from cirrus.flow.attempt import Doing, attempt, attempt_id, attempt_log
+from cirrus.flow.call import call, result
+from cirrus.flow.conclude import failed, succeeded
+from cirrus.flow.home import Home
+from cirrus.flow.nest import DEEPEST, Level, Nest, Path, read_path, show_path
+from cirrus.flow.process import Begun
+from cirrus.flow.replay import fold, journal_entry
+from cirrus.flow.result import Result, Started, Waits, Wanted, as_value, carried, failure, inline
+from cirrus.flow.startup import context, described, ended_call, level
+from cirrus.flow.timers import Key, Timers
+from cirrus.ports.callbacks import Answer, Waiting
+from cirrus.ports.compute import Attempt, Compute, Outcome
+from cirrus.ports.journal import AttemptLog, Entry
+from cirrus.ports.state_db import Conclusion, Execution
+
+NOTHING: Mapping[str, Any] = {}
+
+
+class Running(NamedTuple):
+    """An execution that is in flight here; `seq` numbers its next journal entry, `waits`: a task waits for a token."""
+
+    execution_id: str
+    payload_id: str
+    workflow: str
+    nest: Nest
+    seq: int = 0
+    waits: bool = False
+
+    def after(self, nest: Nest) -> Running:
+        """The same after one more event."""
+        return Running(self.execution_id, self.payload_id, self.workflow, nest, self.seq + 1, self.waits)
+
+
+class Input(NamedTuple):
+    """An event for one execution of a nest; of one that begins, its definition and `more` that the journal tells."""
+
+    path: Path
+    event: Any
+    definition: bytes | None = None
+    more: Mapping[str, Any] = NOTHING
+
+
+class Overtaken(CirrusError):
+    """Executions of this turn are no longer ours: none of it may commit, for their calls stand in it too."""
+
+    def __init__(self, execution_ids: Collection[str]) -> None:
+        self.execution_ids = frozenset(execution_ids)
+        super().__init__(f"{len(self.execution_ids)} executions were ended or taken over by others")
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one turn decides; nothing of it counts before the transaction has committed."""
+
+    staged: dict[str, Running] = field(default_factory=dict)
+    ended: dict[str, Conclusion] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    logs: list[AttemptLog] = field(default_factory=list)
+    start: dict[str, tuple[Doing, Attempt]] = field(default_factory=dict)
+    timers: dict[Key, float | None] = field(default_factory=dict)
+    stop: list[tuple[str, str]] = field(default_factory=list)
+    lost: frozenset[str] = frozenset()
+
+
+class Driver:
+    """The executions of one control process."""
+
+    def __init__(self, home: Home, compute: Compute, tasks: Collection[str], owner: str) -> None:
+        self._home = home
+        self._compute = compute
+        self._tasks = frozenset(tasks)
+        self._owner = owner
+        self._running: dict[str, Running] = {}
+        self._doing: dict[str, Doing] = {}
+        self._timers = Timers()
+        self._machines: dict[bytes, asl.Machine] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def next_timer(self) -> float | None:
+        """When the next timer is due, in seconds since the epoch."""
+        return self._timers.next()
+
+    # ------------------------------------------------------------ one turn
+
+    def turn(
+        self,
+        now: int,
+        *,
+        begun: Sequence[Begun] = (),
+        adopted: Sequence[Execution] = (),
+        outcomes: Sequence[Outcome] = (),
+        answers: Sequence[Answer] = (),
+    ) -> Turn:
+        """Decide what all of this and the due timers lead to; inside the caller's group, which Overtaken undoes."""
+        turn = Turn()
+        self._timers.follow(now / SECOND)
+        for execution in adopted:
+            self._adopt(turn, execution, now)
+        for one in begun:
+            self._begin(turn, one, now)
+        for outcome in outcomes:
+            self._outcome(turn, outcome, now)
+        for answer in answers:
+            self._answered(turn, answer, now)
+        for key in self._timers.due(now / SECOND):
+            fired = asl.TimerFired(now / SECOND, self._home.chance(), key[2])
+            turn.timers.setdefault(key, None)
+            self._feed(turn, key[0], Input(key[1], fired))
+        self._write(turn)
+        return turn
+
+    def _write(self, turn: Turn) -> None:
+        lost = self._home.journal.append(self._owner, turn.entries)
+        if lost:
+            raise Overtaken(lost)
+        ends = list(turn.ended.values())
+        self._home.state_db.conclude(ends)
+        for end in ends:
+            running = turn.staged.get(end.execution_id)
+            if running is not None and running.waits:
+                self._home.callbacks.close(end.execution_id)
+        if turn.logs:
+            self._home.journal.log(turn.logs)
+
+    def apply(self, turn: Turn, outcomes: Sequence[Outcome]) -> None:
+        """Make a committed turn true in memory and start what it asks for."""
+        for outcome in outcomes:
+            self._doing.pop(outcome.id, None)
+        gone = turn.ended.keys()
+        self._running.update({key: one for key, one in turn.staged.items() if key not in gone})
+        for key, due in turn.timers.items():
+            if due is None:
+                self._timers.cancel(key)
+            elif key[0] not in gone:
+                self._timers.set(key, due)
+        for execution_id, place in turn.stop:
+            self._stop(execution_id, place)
+        wanted = {key: pair for key, pair in turn.start.items() if pair[0].execution_id not in gone}
+        self._drop(gone)
+        self._doing |= {key: doing for key, (doing, _) in wanted.items()}
+        self._compute.submit([one for _, one in wanted.values()])
+
+    def drop(self, execution_ids: Iterable[str]) -> None:
+        """Let go of executions that someone else has ended or taken over, and stop their tasks."""
+        self._drop(set(execution_ids))
+
+    def keep(self, execution_ids: Collection[str]) -> None:
+        """Let go of all executions but these, and stop their tasks."""
+        self._drop(self._running.keys() - set(execution_ids))
+
+    def _drop(self, gone: Collection[str]) -> None:
+        live = {key for key in gone if self._running.pop(key, None) is not None}
+        if live:
+            self._timers.drop(live)
+            for key in [key for key, doing in self._doing.items() if doing.execution_id in live]:
+                self._cancel(key)
+
+    def _stop(self, execution_id: str, place: str) -> None:
+        """Stop the attempt at a place, and those of the executions that were started from it."""
+        first = f"{execution_id}:{place}"
+        for key in [key for key in self._doing if key == first or key.startswith(f"{first}.")]:
+            self._cancel(key)
+
+    def _cancel(self, key: str) -> None:
+        if self._doing.pop(key, None) is not None:
+            self._compute.cancel(key)
+
+    # ------------------------------------------------------------ what comes in
+
+    def _begin(self, turn: Turn, begun: Begun, now: int) -> None:
+        try:
+            if begun.fault is not None:
+                raise begun.fault
+            root = Level(self._machine(begun.definition), begun.workflow, begun.execution_id)
+            value = asl.Text(begun.input) if fits_inline(begun.input) else inline(self._home, begun.input)
+        except CirrusError as error:
+            self._cannot_start(turn, begun, error, now)
+            return
+        nest = Nest({(): root})
+        turn.staged[begun.execution_id] = Running(begun.execution_id, begun.payload_id, begun.workflow, nest)
+        event = asl.Start(now / SECOND, self._home.chance(), value, context(begun.workflow, begun.execution_id, now))
+        self._feed(turn, begun.execution_id, Input((), event))
+
+    def _cannot_start(self, turn: Turn, begun: Begun, error: Exception, now: int) -> None:
+        who = (self._home, begun.payload_id, begun.workflow, begun.execution_id)
+        turn.ended[begun.execution_id] = failed(*who, "FAILED", "Cirrus.CannotStart", str(error), now)
+
+    def _adopt(self, turn: Turn, execution: Execution, now: int) -> None:
+        workflow = parse(execution.payload_id).workflow
+        who = (execution.execution_id, execution.payload_id, workflow)
+        begun = Begun(*who, execution.input, execution.definition)
+        entries = self._home.journal.read(execution.execution_id)
+        if not entries:
+            self._begin(turn, begun, now)
+            return
+        try:
+            nest = fold(self._machine, begun, entries)
+        except Exception as error:  # a damaged history ends its own execution, and holds up no other
+            reason = CirrusError(f"its history cannot be replayed: {type(error).__name__}: {error}")
+            self._cannot_start(turn, begun, reason, now)
+            return
+        turn.staged[execution.execution_id] = Running(*who, nest, len(entries))
+        for path, one in nest.levels.items():
+            for command in asl.pending(one.state):
+                if (*path, command.ref) not in nest.levels:
+                    self._carry_out_and_feed(turn, execution.execution_id, path, command, now / SECOND)
+
+    def _machine(self, definition: bytes) -> asl.Machine:
+        if definition not in self._machines:
+            if len(self._machines) > 200:
+                self._machines.clear()
+            self._machines[definition] = asl.parse(definition)
+        return self._machines[definition]
+
+    def _outcome(self, turn: Turn, outcome: Outcome, now: int) -> None:
+        doing = self._doing.get(outcome.id)
+        if doing is None or doing.execution_id not in self._running:
+            return
+        if outcome.log or outcome.error:
+            times = round(outcome.started * SECOND), round(outcome.ended * SECOND)
+            turn.logs.append(attempt_log(doing, outcome.log, *times, outcome.error))
+        came = result(self._home, doing.wanted, outcome.output, outcome.error, outcome.cause)
+        if doing.wanted.waits and came.error is None:
+            self._called(turn, doing.execution_id, doing.path, doing.command, came.output, now / SECOND)
+        else:
+            self._feed(turn, doing.execution_id, self._came(doing.path, doing.command.ref, came, now / SECOND))
+
+    def _answered(self, turn: Turn, answer: Answer, now: int) -> None:
+        *path, ref = read_path(answer.place)
+        at, seed = now / SECOND, self._home.chance()
+        if answer.kind == "heartbeat":
+            self._feed(turn, answer.execution_id, Input(tuple(path), asl.TaskHeartbeat(at, seed, ref)))
+            return
+        came = Result(error=answer.error or "", cause=answer.cause)
+        if answer.kind == "success":
+            came = Result(carried(answer.output or b"null"))
+        self._feed(turn, answer.execution_id, self._came(tuple(path), ref, came, at))
+
+    def _came(self, path: Path, ref: int, came: Result, at: float) -> Input:
+        if came.error is None:
+            return Input(path, asl.TaskSucceeded(at, self._home.chance(), ref, came.output))
+        return Input(path, asl.TaskFailed(at, self._home.chance(), ref, came.error, came.cause))
+
+    # ------------------------------------------------------------ folding
+
+    def _feed(self, turn: Turn, execution_id: str, first: Input) -> None:
+        """Step the execution with an event, and with everything that is answered at once because of it."""
+        pending = deque([first])
+        while pending and execution_id not in turn.ended:
+            running = turn.staged.get(execution_id) or self._running.get(execution_id)
+            if running is None:
+                return
+            given = pending.popleft()
+            turn.entries.append(
+                journal_entry(execution_id, running.seq, given.path, given.event, given.definition, given.more)
+            )
+            running = self._entered(running, given)
+            nest, commands = self._step(running, given)
+            turn.staged[execution_id] = running.after(nest)
+            for command in commands:
+                pending.extend(self._carry_out(turn, running, given.path, command, given.event.at))
+            if nest.done:
+                turn.ended[execution_id] = self._conclusion(running, nest.over, round(given.event.at * SECOND))
+
+    def _entered(self, running: Running, given: Input) -> Running:
+        """The same with the execution that begins with this event, if one does."""
+        if not (given.path and isinstance(given.event, asl.Start)):
+            return running
+        begins = level(self._machine(given.definition or b""), given.more, given.event)
+        return running._replace(nest=running.nest.enter(given.path, begins))
+
+    def _step(self, running: Running, given: Input) -> tuple[Nest, Sequence[Any]]:
+        try:
+            return running.nest.step(given.path, given.event)
+        except Exception as error:
+            message = f"the engine could not go on ({type(error).__name__}: {error}); please report this"
+            return Nest({}, asl.End("FAILED", None, "States.Runtime", message)), ()
+
+    def _carry_out_and_feed(self, turn: Turn, execution_id: str, path: Path, command: Any, at: float) -> None:
+        running = turn.staged[execution_id]
+        for given in self._carry_out(turn, running, path, command, at):
+            self._feed(turn, execution_id, given)
+
+    def _carry_out(self, turn: Turn, running: Running, path: Path, command: Any, at: float) -> list[Input]:
+        """Do what a command asks for; gives what is answered at once."""
+        match command:
+            case asl.RunTask() | asl.ReadItems() | asl.WriteResults():
+                return self._run(turn, running, path, command, at)
+            case asl.SetTimer():
+                turn.timers[running.execution_id, path, command.ref] = command.at
+            case asl.CancelTimer():
+                turn.timers[running.execution_id, path, command.ref] = None
+            case asl.CancelTask():
+                self._cancel_task(turn, running, path, command)
+            case asl.End() if path:
+                return self._level_ended(running, path, command, at)
+        return []
+
+    def _cancel_task(self, turn: Turn, running: Running, path: Path, command: asl.CancelTask) -> None:
+        place = show_path((*path, command.ref))
+        first = attempt_id(running.execution_id, path, command.ref)
+        for key in [key for key in turn.start if key == first or key.startswith(f"{first}.")]:
+            del turn.start[key]
+        turn.stop.append((running.execution_id, place))
+        self._home.callbacks.close(running.execution_id, [place])
+
+    def _level_ended(self, running: Running, path: Path, end: asl.End, at: float) -> list[Input]:
+        """A started execution is over: the answer to the state that waits for it."""
+        one = running.nest.levels[path]
+        try:
+            end = replace(end, output=as_value(end.output))
+        except InvalidPayload as error:
+            end = asl.End("FAILED", None, "InvalidOutput", str(error))
+        came = ended_call(one, end, at)
+        return [] if came is None else [self._came(path[:-1], path[-1], came, at)]
+
+    def _run(self, turn: Turn, running: Running, path: Path, command: Any, at: float) -> list[Input]:
+        token = getattr(command, "token", None)
+        made = call(self._home, command, running.payload_id, self._tasks)
+        if token is not None and not isinstance(made, Result):
+            turn.staged[running.execution_id] = turn.staged[running.execution_id]._replace(waits=True)
+            activity = (made.activity, made.input) if isinstance(made, Waits) else (None, None)
+            place = show_path((*path, command.ref))
+            if not self._home.callbacks.open(Waiting(token, running.execution_id, place, *activity)):
+                return []
+        match made:
+            case Result():
+                return [self._came(path, command.ref, made, at)]
+            case Wanted():
+                doing = Doing(running.execution_id, path, command, made)
+                key = attempt_id(running.execution_id, path, command.ref)
+                turn.start[key] = (doing, attempt(running.payload_id, running.workflow, doing))
+            case Waits(activity=None):
+                self._called(turn, running.execution_id, path, command, made.output, at)
+            case Started():
+                return self._start(path, command, made, at)
+        return []
+
+    def _called(self, turn: Turn, execution_id: str, path: Path, command: asl.RunTask, output: Any, at: float) -> None:
+        """The call that hands out a token was made; the state waits on."""
+        if command.token is not None:
+            self._home.callbacks.called(command.token)
+        submitted = asl.TaskSubmitted(at, self._home.chance(), command.ref, output)
+        self._feed(turn, execution_id, Input(path, submitted))
+
+    def _start(self, path: Path, command: asl.RunTask, made: Started, at: float) -> list[Input]:
+        """Begin another state machine; the state that asked goes on at once unless it waits for the end."""
+        below = (*path, command.ref)
+        if len(below) > DEEPEST:
+            message = f"executions are nested more than {DEEPEST} deep"
+            return [self._came(path, command.ref, failure("StepFunctions.ExecutionLimitExceeded", message), at)]
+        now = round(at * SECOND)
+        event = asl.Start(at, self._home.chance(), made.input, context(made.workflow, made.name, now))
+        more = {"wf": made.workflow, "nm": made.name, "kd": made.kind}
+        begins = Input(below, event, made.definition, more)
+        if ".sync" in made.kind or made.kind.endswith(".waitForTaskToken"):
+            return [begins]
+        return [begins, self._came(path, command.ref, Result(described(made, at)), at)]
+
+    def _conclusion(self, running: Running, end: asl.End | None, now: int) -> Conclusion:
+        assert end is not None
+        who = (self._home, running.payload_id, running.workflow, running.execution_id)
+        try:
+            if end.status == "SUCCEEDED":
+                return succeeded(*who, end.output, now)
+            return failed(*who, end.status, end.error, end.cause, now)
+        except StoreError:
+            raise
+        except CirrusError as error:
+            return failed(*who, "FAILED", "InvalidOutput", str(error), now)
+
+    def logs(self, now: int) -> list[AttemptLog]:
+        """What the attempts in flight have printed since the last call."""
+        printed = self._compute.running_logs()
+        doing = ((self._doing.get(key), text) for key, text in printed.items() if text)
+        return [attempt_log(one, text, now, None, None) for one, text in doing if one is not None]

@@ -1,0 +1,65 @@
+"""A deployment as the use cases see it: its ports, its workflows, its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cirrus.core.instant import SECOND
+from cirrus.ports.callbacks import Callbacks
+from cirrus.ports.journal import Journal
+from cirrus.ports.objects import Objects
+from cirrus.ports.outbox import Outbox
+from cirrus.ports.payloads import Payloads
+from cirrus.ports.queue import Queue
+from cirrus.ports.state_db import StateDb
+from cirrus.ports.target import Target
+from cirrus.ports.unit import Unit
+
+
+class Workflows(Protocol):
+    """The project's workflows, as they stand now."""
+
+    def names(self) -> list[str]:
+        """Their names, sorted."""
+
+    def definition(self, name: str) -> bytes:
+        """A state machine as JSON text, its tasks named by ARN. NotFound, or InvalidDefinition with every finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once, and for how long: leases in microseconds, the rest counts."""
+
+    lease: int = 30 * SECOND
+    running: int = 200
+    batch: int = 100
+    message_attempts: int = 5
+    delivery_attempts: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One deployment. `clock` gives microseconds since the epoch, `chance` 63 random bits: both read at the edge.
+
+    `buckets` are the folders or stores that names of buckets stand for in state machines.
+    """
+
+    name: str
+    state_db: StateDb
+    queue: Queue
+    payloads: Payloads
+    journal: Journal
+    callbacks: Callbacks
+    outbox: Outbox
+    unit: Unit
+    objects: Objects
+    workflows: Workflows
+    targets: Mapping[str, Target]
+    clock: Callable[[], int]
+    chance: Callable[[], int]
+    changes: Callable[[], int]
+    root: str = "cirrus"
+    buckets: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = Limits()

@@ -1,0 +1,140 @@
+"""Process: turn queued messages into claimed executions: decode, validate, decide, claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cirrus.core.decide import Action, decide
+from cirrus.core.event import EventType, WorkflowEvent
+from cirrus.core.execution_id import execution_arn, next_execution_id
+from cirrus.core.instant import SECOND
+from cirrus.core.keys import input_key
+from cirrus.core.payload import Payload
+from cirrus.core.record import Record
+from cirrus.errors import CirrusError, InvalidDefinition, NotFound, StoreError
+from cirrus.flow.home import Home
+from cirrus.flow.submit import read, refuse
+from cirrus.ports.queue import Taken
+from cirrus.ports.state_db import Claim, Start
+
+_BACKOFF = 5 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An execution that is ours to run; `fault` says why it cannot be started."""
+
+    execution_id: str
+    payload_id: str
+    workflow: str
+    input: bytes
+    definition: bytes
+    fault: CirrusError | None = None
+
+
+def process(home: Home, messages: Sequence[Taken], owner: str, now: int) -> list[Begun]:
+    """Deal with every message: claim and begin, skip with an event, put off, or quarantine."""
+    accepted: dict[str, tuple[Taken, Payload]] = {}
+    for message in messages:
+        payload = _payload(home, message, now)
+        if payload is None:
+            continue
+        key = str(payload.id)
+        if key in accepted:
+            home.state_db.note([WorkflowEvent(EventType.DUPLICATE_ID_ENCOUNTERED, key, now)], [message.receipt])
+        else:
+            accepted[key] = (message, payload)
+    records = home.state_db.get(list(accepted))
+    begun = [_decide(home, *pair, records.get(key), owner, now) for key, pair in accepted.items()]
+    return [one for one in begun if one is not None]
+
+
+def _payload(home: Home, message: Taken, now: int) -> Payload | None:
+    try:
+        return read(home, message.body, queued=True)
+    except StoreError as error:
+        if message.attempts < home.limits.message_attempts:
+            home.queue.release([message.receipt], now + _BACKOFF * 2**message.attempts)
+        else:
+            home.queue.quarantine([refuse(home, message.body, error, now, message.receipt)])
+    except (CirrusError, ValueError) as error:
+        home.queue.quarantine([refuse(home, message.body, error, now, message.receipt)])
+    return None
+
+
+def _decide(home: Home, message: Taken, payload: Payload, record: Record | None, owner: str, now: int) -> Begun | None:
+    decision = decide(record, replace=payload.replace, now=now, lease=home.limits.lease)
+    if decision.action is Action.SKIP:
+        assert record is not None
+        assert decision.event is not None
+        _skip(home, message, payload, record, decision.event, now)
+        return None
+    if decision.action is Action.RESUME:
+        assert record is not None
+        return _resume(home, message, payload, record, owner, now)
+    return _claim(home, message, payload, record, owner, now)
+
+
+def _event(home: Home, kind: EventType, payload: Payload, execution_id: str | None, now: int) -> WorkflowEvent:
+    known = str(payload.id)
+    if execution_id is None:
+        return WorkflowEvent(kind, known, now)
+    return WorkflowEvent(
+        kind,
+        known,
+        now,
+        input_payload_url=home.payloads.url(input_key(home.root, known, execution_id)),
+        execution=execution_arn(payload.workflow, execution_id),
+    )
+
+
+def _skip(home: Home, message: Taken, payload: Payload, record: Record, kind: EventType, now: int) -> None:
+    home.state_db.note([_event(home, kind, payload, record.execution_id, now)], [message.receipt])
+
+
+def _claim(home: Home, message: Taken, payload: Payload, record: Record | None, owner: str, now: int) -> Begun | None:
+    execution_id = next_execution_id(str(payload.id), record.executions if record else ())
+    begun = _begun(home, execution_id, payload, payload.text)
+    kinds = (EventType.CLAIMED_PROCESSING, EventType.STARTED_PROCESSING)
+    claim = Claim(
+        payload_id=str(payload.id),
+        execution_id=execution_id,
+        previous=record,
+        at=now,
+        input=payload.text,
+        definition=begun.definition,
+        events=tuple(_event(home, kind, payload, execution_id, now) for kind in kinds[: 1 if begun.fault else 2]),
+        receipt=message.receipt,
+        owner=owner,
+    )
+    if home.state_db.claim([claim]) == [True]:
+        return begun
+    home.state_db.note([_event(home, EventType.ALREADY_CLAIMED, payload, None, now)], [message.receipt])
+    return None
+
+
+def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner: str, now: int) -> Begun | None:
+    execution_id = record.execution_id
+    kept = home.state_db.execution(execution_id) if execution_id else None
+    if execution_id is None or kept is None:
+        raise StoreError(f"{record.payload_id} is claimed, but its execution {execution_id} cannot be found")
+    started = _event(home, EventType.STARTED_PROCESSING, payload, execution_id, now)
+    granted = home.state_db.start([Start(record.payload_id, execution_id, now, (started,), owner)])
+    home.state_db.note([], [message.receipt])
+    if granted != [True]:
+        return None
+    begun = _begun(home, execution_id, payload, kept.input)
+    return (
+        begun
+        if not kept.definition
+        else Begun(execution_id, begun.payload_id, begun.workflow, kept.input, kept.definition)
+    )
+
+
+def _begun(home: Home, execution_id: str, payload: Payload, text: bytes) -> Begun:
+    known, workflow = str(payload.id), payload.workflow
+    try:
+        return Begun(execution_id, known, workflow, text, home.workflows.definition(workflow))
+    except (NotFound, InvalidDefinition) as error:
+        return Begun(execution_id, known, workflow, text, b"", error)

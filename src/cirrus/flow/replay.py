@@ -1,0 +1,56 @@
+"""Replay: what goes into the journal, and the executions that it leads to again.
+
+An entry holds what went into a state machine: the event, the time and chance that it may use, and for a started
+execution its definition. A Text stands apart from it, stored once by content, and goes in as the same Text again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from cirrus import asl
+from cirrus.core.jsontext import decode, encode
+from cirrus.flow.nest import Level, Nest, Path
+from cirrus.flow.process import Begun
+from cirrus.flow.startup import level
+from cirrus.ports.journal import Entry
+
+_PATH = "x"
+
+
+def journal_entry(
+    execution_id: str, seq: int, path: Path, event: Any, definition: bytes | None, more: Mapping[str, Any]
+) -> Entry:
+    """The entry of an event; `definition` is that of an execution that begins inside another, `more` tells of it."""
+    body = definition
+    apart = False
+    if isinstance(event, asl.TaskSucceeded) and isinstance(event.output, asl.Text):
+        apart, body = True, event.output.text
+    elif isinstance(event, asl.Start) and not path:
+        apart = isinstance(event.input, asl.Text)
+    fields = asl.event_to_json(event, apart=apart)
+    if path:
+        fields |= {_PATH: path, **more}
+    return Entry(execution_id, seq, encode(fields), body)
+
+
+def events(entries: Sequence[Entry], given: bytes) -> Iterator[tuple[Path, Any, Entry, dict[str, Any]]]:
+    """Path, event, entry and all fields of each entry; `given` is the execution's input as JSON text."""
+    for entry in entries:
+        fields = decode(entry.event)
+        if fields["k"] == "start" and "i" not in fields:
+            fields["i"] = asl.Text(given)
+        elif fields["k"] == "ok" and "o" not in fields:
+            fields["o"] = asl.Text(entry.body or b"null")
+        yield tuple(fields.get(_PATH, ())), asl.event_from_json(fields), entry, fields
+
+
+def fold(machine: Callable[[bytes], asl.Machine], begun: Begun, entries: Sequence[Entry]) -> Nest:
+    """The nest that a journal leads to."""
+    nest = Nest({(): Level(machine(begun.definition), begun.workflow, begun.execution_id)})
+    for path, event, entry, fields in events(entries, begun.input):
+        if path and isinstance(event, asl.Start):
+            nest = nest.enter(path, level(machine(entry.body or b""), fields, event))
+        nest, _ = nest.step(path, event)
+    return nest

@@ -1,0 +1,127 @@
+"""Submit: read documents, refuse what can never work, queue the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from uuid import UUID
+
+from cirrus.core.event import UNKNOWN, EventType, WorkflowEvent
+from cirrus.core.jsontext import decode
+from cirrus.core.payload import Payload, accept, reference
+from cirrus.errors import CirrusError, InvalidDefinition, InvalidPayload, NotFound
+from cirrus.flow.home import Home
+from cirrus.ports.queue import Message, Rejected
+
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of one document: `queued` with its payload id, or `rejected` and why."""
+
+    result: str
+    payload_id: str | None = None
+    reason: str | None = None
+    warnings: tuple[str, ...] = ()
+    kept: str | None = None
+
+
+class Unreadable(CirrusError):
+    """A message could not be read at all."""
+
+
+def submit(home: Home, documents: Iterable[bytes]) -> Iterator[Submitted]:
+    """Queue payloads from JSON texts, in batches; one bad document does not stop the rest."""
+    stream = iter(documents)
+    while batch := list(islice(stream, BATCH)):
+        yield from _submit_batch(home, batch)
+
+
+def _submit_batch(home: Home, batch: list[bytes]) -> list[Submitted]:
+    now = home.clock()
+    messages: list[Message] = []
+    rejected: list[Rejected] = []
+    results: list[Submitted] = []
+    for text in batch:
+        try:
+            payload = read(home, text)
+            check_workflows(home, payload)
+        except (CirrusError, ValueError) as error:
+            refusal = refuse(home, text, error, now)
+            rejected.append(refusal)
+            results.append(Submitted("rejected", _known_id(refusal), str(error), kept=refusal.name))
+        else:
+            messages.append(Message(payload.text, str(payload.id)))
+            results.append(Submitted("queued", str(payload.id), warnings=payload.warnings))
+    with home.unit.group():
+        home.queue.put(messages, now)
+        home.queue.quarantine(rejected)
+    return results
+
+
+def read(home: Home, text: bytes, *, queued: bool = False) -> Payload:
+    """The payload of a message, fetched where the message only points to it; a `queued` one is kept as it is.
+
+    Unreadable or NotFound if it is no JSON or its URL leads nowhere, InvalidPayload if it is no payload, StoreError if
+    its URL cannot be read now.
+    """
+    document = _decoded(text)
+    url = reference(document)
+    if url is not None:
+        document = _decoded(home.payloads.get(url) if home.payloads.owns(url) else home.objects.get(url))
+        if reference(document) is not None:
+            raise InvalidPayload(f"url: {url} holds another url; one step is followed, no more")
+    return accept(document, text if queued and url is None else None)
+
+
+def _decoded(text: bytes) -> object:
+    try:
+        return decode(text)
+    except InvalidPayload as error:
+        raise Unreadable(str(error)) from None
+
+
+def check_workflows(home: Home, payload: Payload) -> None:
+    """InvalidPayload if a workflow of the payload or of its chain is unknown or does not parse."""
+    problems = []
+    for where, name in _named(payload):
+        try:
+            home.workflows.definition(name)
+        except NotFound:
+            known = ", ".join(home.workflows.names()) or "none"
+            problems.append(f"{where}.workflow: there is no workflow {name!r}; there are: {known}")
+        except InvalidDefinition as error:
+            problems.append(f"{where}.workflow: the definition of {name!r} is wrong: {error}")
+    if problems:
+        raise InvalidPayload(problems)
+
+
+def _named(payload: Payload) -> Iterator[tuple[str, str]]:
+    for n, element in enumerate(payload.document["process"]):
+        branches = element if isinstance(element, list) else [element]
+        for k, branch in enumerate(branches):
+            yield f"process[{n}]" + (f"[{k}]" if isinstance(element, list) else ""), branch["workflow"]
+
+
+def refuse(home: Home, text: bytes, error: Exception, now: int, receipt: str | None = None) -> Rejected:
+    """The quarantine entry and event of a message that is no payload."""
+    decoded = isinstance(error, InvalidPayload)
+    kind = EventType.NOT_A_PROCESS_PAYLOAD if decoded else EventType.RECORD_EXTRACT_FAILED
+    name = str(UUID(int=(home.chance() << 64) | home.chance(), version=4))
+    event = WorkflowEvent(kind, UNKNOWN, now, error=str(error)[:2000])
+    return Rejected(text, name, str(error), _with_id(event, text), receipt)
+
+
+def _with_id(event: WorkflowEvent, text: bytes) -> WorkflowEvent:
+    try:
+        document = decode(text)
+    except InvalidPayload:
+        return event
+    given = document.get("id") if isinstance(document, dict) else None
+    return replace(event, payload_id=given) if isinstance(given, str) and given else event
+
+
+def _known_id(rejected: Rejected) -> str | None:
+    return None if rejected.event.payload_id == UNKNOWN else rejected.event.payload_id

@@ -1,0 +1,250 @@
+"""Work: one control process that works the queue until it is told to stop, or until nothing is left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cirrus.core.instant import SECOND
+from cirrus.core.state import State
+from cirrus.errors import StoreError
+from cirrus.flow.deliver import deliver
+from cirrus.flow.drive import Driver, Overtaken, Turn
+from cirrus.flow.home import Home
+from cirrus.flow.process import process
+from cirrus.ports.compute import Compute, Outcome
+from cirrus.ports.state_db import Execution
+
+_POLL = 0.01
+_RECHECK = SECOND // 2
+_LOGS = SECOND
+_SOON = 3 * SECOND
+_FAREWELL = 15.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """What this control process has done so far."""
+
+    begun: int = 0
+    completed: int = 0
+    failed: int = 0
+    invalid: int = 0
+    running: int = 0
+    trouble: str = ""
+
+
+class Worker:
+    """Takes messages, drives executions and delivers the outbox of one home.
+
+    `only` limits it to these payload ids: it takes no other message and takes over no other execution. Deliveries are
+    made with `delivery_home`, a second view of the same deployment, in a thread for each target, so that a slow
+    target holds up nothing.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        compute: Compute,
+        tasks: Collection[str],
+        owner: str,
+        *,
+        delivery_home: Home | None = None,
+        only: Collection[str] | None = None,
+        about: str = "",
+    ) -> None:
+        self._home = home
+        self._compute = compute
+        self._driver = Driver(home, compute, tasks, owner)
+        self._owner = owner
+        self._only = None if only is None else frozenset(only)
+        self._about = about
+        self._stop = threading.Event()
+        self._delivery_home = delivery_home
+        self._pending: list[Outcome] = []
+        self._beat_at = 0
+        self._checked_at = 0
+        self._logged_at = 0
+        self._seen: int | None = None
+        self._starved = False
+        self._adopting = False
+        self._nudges = {} if delivery_home is None else {name: threading.Event() for name in delivery_home.targets}
+        self._delivering: list[threading.Thread] = []
+        self.progress = Progress()
+
+    def stop(self) -> None:
+        """Finish the current turn, then leave; safe in a signal handler."""
+        self._stop.set()
+        self._nudge()
+        self._compute.wakeup()
+
+    def run(
+        self,
+        *,
+        until_idle: bool = False,
+        until: Callable[[], bool] | None = None,
+        report: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Work until stopped, until nothing is left to do, or until `until` says so."""
+        for target in self._nudges:
+            one = threading.Thread(target=self._deliver, args=(target,), name=f"cirrus-deliver-{target}", daemon=True)
+            self._delivering.append(one)
+            one.start()
+        try:
+            while not self._stop.is_set():
+                busy = self._turn()
+                if report is not None:
+                    report(self.progress)
+                if until is not None and until():
+                    break
+                if until_idle and not busy and self._idle():
+                    break
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._stop.set()
+        self._nudge()
+        self._compute.close()
+        for one in self._delivering:
+            one.join(_FAREWELL)
+        with suppress(StoreError):
+            self._home.journal.retire(self._owner)
+
+    # ------------------------------------------------------------ one turn
+
+    def _turn(self) -> bool:
+        try:
+            self._look_back(self._home.clock())
+            self._pending += self._compute.collect(self._patience())
+            now = self._home.clock()
+            self._beat(now)
+            self._driver.drop(self._home.journal.cancelled(self._owner) if self._recheck(now) else ())
+            return self._decide(now)
+        except Overtaken as gone:
+            self._driver.drop(gone.execution_ids)
+            return True
+        except StoreError as error:
+            self.progress.trouble = str(error)
+            self._stop.wait(0.2)
+            return True
+
+    def _look_back(self, now: int) -> None:
+        """After a sleep longer than our lease, let go of what was taken over before any of its tasks starts."""
+        if len(self._driver) and now - self._beat_at >= self._home.limits.lease:
+            self._beat(now)
+            self._driver.keep(self._home.journal.held(self._owner))
+
+    def _decide(self, now: int) -> bool:
+        outcomes = list(self._pending)
+        wanted = self._wanted(now)
+        due = self._driver.next_timer()
+        if not outcomes and not wanted and not (due is not None and due <= now / SECOND) and self._checked_at != now:
+            return False
+        with self._home.unit.group():
+            adopted = self._adopt(now)
+            wanted = max(0, wanted - len(adopted))
+            until = now + self._home.limits.lease
+            taken = self._home.queue.take(wanted, owner=self._owner, now=now, until=until, only=self._only)
+            begun = process(self._home, taken, self._owner, now)
+            answers = self._home.callbacks.take(self._owner)
+            turn = self._driver.turn(now, begun=begun, adopted=adopted, outcomes=outcomes, answers=answers)
+            self._home.journal.log(self._driver.logs(now) if self._log_now(now) else [])
+        self._driver.apply(turn, outcomes)
+        del self._pending[: len(outcomes)]
+        self._starved = wanted > 0 and len(taken) < wanted
+        self._count(len(begun) + len(adopted), turn)
+        return bool(outcomes or taken or adopted or turn.entries)
+
+    def _count(self, begun: int, turn: Turn) -> None:
+        good = sum(end.state is State.COMPLETED for end in turn.ended.values())
+        self.progress.begun += begun
+        self.progress.completed += good
+        invalid = sum(end.state is State.INVALID for end in turn.ended.values())
+        self.progress.invalid += invalid
+        self.progress.failed += len(turn.ended) - good - invalid
+        self.progress.running = len(self._driver)
+        self.progress.trouble = ""
+        if turn.ended:
+            self._nudge()
+
+    def _nudge(self) -> None:
+        for nudge in self._nudges.values():
+            nudge.set()
+
+    def _patience(self) -> float:
+        """How long to wait for an outcome: not at all while there may be more to take."""
+        if self._pending or (not self._starved and len(self._driver) < self._home.limits.running):
+            return 0.0
+        due = self._driver.next_timer()
+        now = self._home.clock() / SECOND
+        return _POLL if due is None else max(0.0, min(_POLL, due - now))
+
+    def _wanted(self, now: int) -> int:
+        """How many messages to take now: none while nothing has changed since the queue was found empty."""
+        room = self._home.limits.running - len(self._driver)
+        seen = self._home.changes()
+        changed, self._seen = seen != self._seen, seen
+        if self._starved and not changed and self._checked_at != now:
+            return 0
+        return max(0, min(self._home.limits.batch, room))
+
+    def _beat(self, now: int) -> None:
+        if abs(now - self._beat_at) >= self._home.limits.lease // 4:
+            self._home.journal.beat(self._owner, now + self._home.limits.lease, self._about)
+            self._beat_at = now
+
+    def _recheck(self, now: int) -> bool:
+        if abs(now - self._checked_at) < _RECHECK:
+            return False
+        self._checked_at = now
+        return True
+
+    def _log_now(self, now: int) -> bool:
+        if abs(now - self._logged_at) < _LOGS:
+            return False
+        self._logged_at = now
+        return True
+
+    def _adopt(self, now: int) -> list[Execution]:
+        """What others dropped, in front of what waits in the queue: more at once while there is more of it."""
+        if not (self._checked_at == now or self._adopting):
+            return []
+        room = self._home.limits.running - len(self._driver)
+        adopted = self._home.journal.adopt(self._owner, now, room, self._only) if room > 0 else []
+        self._adopting = room <= 0 or len(adopted) == room
+        return adopted
+
+    # ------------------------------------------------------------ the end
+
+    def _idle(self) -> bool:
+        """Nothing runs here, nothing waits anywhere, and nobody else's work may yet fall to us."""
+        if len(self._driver) or self._pending or self._compute.in_flight():
+            return False
+        try:
+            if self._home.queue.depth() or self._home.journal.running():
+                return False
+            return self._delivery_home is None or not self._deliveries_due()
+        except StoreError as error:
+            self.progress.trouble = str(error)
+            self._stop.wait(0.2)
+            return False
+
+    def _deliveries_due(self) -> bool:
+        """Whether a delivery is due now or in a moment; one that was put off for longer is not waited for."""
+        soon = self._home.clock() + _SOON
+        due = [self._home.outbox.waiting(target)[1] for target in self._home.targets]
+        return any(at is not None and at <= soon for at in due)
+
+    def _deliver(self, target: str) -> None:
+        assert self._delivery_home is not None
+        nudge = self._nudges[target]
+        while not self._stop.is_set():
+            sent = 0
+            with suppress(StoreError):
+                sent = deliver(self._delivery_home, target, self._owner)
+            if not sent:
+                nudge.wait(0.2)
+                nudge.clear()

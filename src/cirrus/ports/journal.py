@@ -1,0 +1,71 @@
+"""The journal: what happened to an execution, in order, so that folding it gives the execution's state again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cirrus.ports.state_db import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event of an execution as JSON text; `body` is a large value of it, kept apart and only once."""
+
+    execution_id: str
+    seq: int
+    event: bytes
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLog:
+    """What one attempt at a task printed; `attempt` counts from 1, instants in microseconds since the epoch."""
+
+    execution_id: str
+    ref: int
+    state: str
+    task: str
+    attempt: int
+    started: int
+    ended: int | None
+    error: str | None
+    text: bytes
+
+
+class Journal(Protocol):
+    """Histories of executions, their owners, and their logs."""
+
+    def append(self, owner: str, entries: Sequence[Entry]) -> set[str]:
+        """Add entries; gives the executions that `owner` no longer holds, whose entries were refused."""
+
+    def read(self, execution_id: str) -> list[Entry]:
+        """All entries of an execution, oldest first."""
+
+    def beat(self, owner: str, until: int, about: str = "") -> None:
+        """Say that a control process lives, until the given instant at least."""
+
+    def retire(self, owner: str) -> None:
+        """A control process ends: what it still holds may be taken over at once."""
+
+    def adopt(self, owner: str, now: int, limit: int, only: Collection[str] | None = None) -> list[Execution]:
+        """Take over running executions whose owner's lease has ended; with `only`, those of these payload ids.
+
+        A lease that ends much later than the adopter's own was written before the clock was set back: it has ended.
+        """
+
+    def held(self, owner: str) -> set[str]:
+        """The running executions that `owner` holds."""
+
+    def cancelled(self, owner: str) -> list[str]:
+        """The executions of `owner` that someone else has ended since the last call."""
+
+    def running(self) -> int:
+        """How many executions have not ended, whoever owns them."""
+
+    def log(self, logs: Sequence[AttemptLog]) -> None:
+        """Keep what attempts printed: added to what is there while they run, in its place once they have ended."""
+
+    def logs(self, execution_id: str) -> list[AttemptLog]:
+        """The logs of an execution's attempts, oldest first."""

@@ -1,0 +1,81 @@
+"""The outbox: what must be sent because of a decision, written with it and delivered afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """Which targets get workflow events, and which get the output Items."""
+
+    events: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One thing to send.
+
+    `kind` is `event` (a JSON body), `items` (the output payload whose Items are published) or `message` (what a
+    workflow sends to a queue or topic: {"to", "body", "attributes"}).
+    """
+
+    id: int
+    target: str
+    kind: str
+    payload_id: str
+    body: bytes
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What became of a delivery: sent at `at`, or failed with `error` and due again at `again` (None: parked).
+
+    One that was not `tried` is put off without being counted.
+    """
+
+    id: int
+    at: int
+    error: str | None = None
+    again: int | None = None
+    tried: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """How many deliveries of a target wait, were sent, and are parked with which last error."""
+
+    target: str
+    waiting: int
+    sent: int
+    parked: int
+    last_error: str | None
+
+
+class Outbox(Protocol):
+    """Deliveries, in order per target and payload; each ends as sent or parked, and stays on the ledger."""
+
+    def put(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
+        """Add a delivery that is due from `at` on."""
+
+    def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
+        """Lease the oldest deliveries of a target; none while another owner holds the target.
+
+        A hold ends with its time, or with the lease of its owner where that is a control process that has one.
+        """
+
+    def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
+        """Write down what became of deliveries, and let go of their target."""
+
+    def waiting(self, target: str) -> tuple[int, int | None]:
+        """How many deliveries of a target wait, and the instant at which the first is due (None if none waits).
+
+        One behind another of its payload is due no earlier than that.
+        """
+
+    def ledger(self) -> list[Ledger]:
+        """The state of every target."""

@@ -1,0 +1,148 @@
+"""The state database: one record per payload id, its executions and events; every decision is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cirrus.core.event import WorkflowEvent
+from cirrus.core.record import Record
+from cirrus.core.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The wish to run a payload: granted only if its record is still `previous` (None: there is none).
+
+    `input` is the payload's JSON text as it is claimed; `definition` the state machine's, kept with the execution by
+    homes whose engine is ours. `receipt` is the message that asked for it: settled if the claim is granted. With
+    `owner` the execution starts in the same transaction, owned by that control process: the record is `PROCESSING`.
+    """
+
+    payload_id: str
+    execution_id: str
+    previous: Record | None
+    at: int
+    input: bytes
+    definition: bytes = b""
+    events: tuple[WorkflowEvent, ...] = ()
+    receipt: str | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """`CLAIMED` becomes `PROCESSING`: the execution runs."""
+
+    payload_id: str
+    execution_id: str
+    at: int
+    events: tuple[WorkflowEvent, ...] = ()
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The end of an execution, with everything that must be sent because of it.
+
+    `output` is the JSON text that the workflow returned; `published` says whether it has Items to publish; `next`
+    are the payloads (JSON texts) of the chain to queue.
+    """
+
+    payload_id: str
+    execution_id: str
+    state: State
+    at: int
+    last_error: str | None = None
+    error: str | None = None
+    cause: str | None = None
+    outputs: tuple[str, ...] = ()
+    output: bytes | None = None
+    published: bool = False
+    events: tuple[WorkflowEvent, ...] = ()
+    next: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which records: `since` and `until` bound `updated` (at or after, before), in microseconds since the epoch."""
+
+    collections_workflow: str | None = None
+    state: State | None = None
+    since: int | None = None
+    until: int | None = None
+    error_prefix: str | None = None
+    sort: str = "updated"
+    ascending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records of a query, and the token for the next ones (None at the end)."""
+
+    records: tuple[Record, ...]
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution as it is kept; `attempt` counts from 1, instants in microseconds since the epoch."""
+
+    execution_id: str
+    payload_id: str
+    attempt: int
+    status: str
+    started: int
+    stopped: int | None = None
+    error: str | None = None
+    cause: str | None = None
+    input: bytes = b""
+    output: bytes | None = None
+    definition: bytes = b""
+
+
+SORTS = ("updated", "state", "id")
+
+
+class StateDb(Protocol):
+    """Records, executions and events.
+
+    Every write is granted or refused on its own, and what is granted is one transaction with its events, its outbox
+    and its messages. What cannot be read raises StoreError: it is never taken for 'not there'.
+    """
+
+    def get(self, payload_ids: Sequence[str]) -> dict[str, Record]:
+        """The records of these ids; one that is missing in the answer does not exist."""
+
+    def claim(self, claims: Sequence[Claim]) -> list[bool]:
+        """Grant each claim whose record is as it was read; of any number that try at once exactly one wins.
+
+        A granted claim resets `last_error` and `outputs`, stamps `claimed_at` and appends its execution.
+        """
+
+    def start(self, starts: Sequence[Start]) -> list[bool]:
+        """Mark claimed executions as running; refused where the record has moved on."""
+
+    def conclude(self, conclusions: Sequence[Conclusion]) -> list[bool]:
+        """Record ends; refused unless the execution is the current one of its record and has not ended."""
+
+    def note(self, events: Sequence[WorkflowEvent], receipts: Sequence[str] = ()) -> None:
+        """Record events that change no record, and settle the messages that they are about."""
+
+    def page(self, query: Query, limit: int, token: str | None = None) -> Page:
+        """Up to `limit` records; the token stays valid whatever is written in between. ValueError on a bad token."""
+
+    def count(self, collections_workflow: str | None = None) -> dict[str, dict[State, int]]:
+        """How many records are in each state, by `collections_workflow`."""
+
+    def execution(self, execution_id: str) -> Execution | None:
+        """One execution with its bodies, None if there is none of that id."""
+
+    def events(
+        self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
+    ) -> list[tuple[int, WorkflowEvent]]:
+        """Events in the order in which they happened, each with its number; those after number `after`."""
+
+
+Counts = Mapping[str, Mapping[State, int]]
