@@ -1,0 +1,1 @@
+"""The local home: worker processes on this machine."""

@@ -1,0 +1,94 @@
+"""Length-prefixed messages on a stream socket: a number, a small JSON head, and a body of bytes that nobody
+decodes.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+HEADER = struct.Struct("!IIQ")
+SMALL = 65536
+READ_SIZE = 1 << 18
+
+
+def prefix(number: int, head: bytes, size: int) -> bytes:
+    """What comes before a body of `size` bytes."""
+    return HEADER.pack(number, len(head), size) + head
+
+
+def pack(number: int, head: bytes, body: bytes = b"") -> bytes:
+    """One frame in one piece."""
+    return prefix(number, head, len(body)) + body
+
+
+class FrameReader:
+    """Cuts a stream into frames (number, head, body), however it arrives."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._landing = memoryview(bytearray(READ_SIZE))
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take what came from the stream."""
+        self._buffer += data
+
+    def receive(self, channel: socket.socket) -> int:
+        """Take what has come over a socket, at most READ_SIZE: how many bytes, 0 at its end. Raises as recv does."""
+        size = channel.recv_into(self._landing)
+        self.feed(self._landing[:size])
+        return size
+
+    def frames(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """The frames that are complete; each is given once."""
+        start, size = 0, len(self._buffer)
+        try:
+            while size - start >= HEADER.size:
+                number, head, body = HEADER.unpack_from(self._buffer, start)
+                middle = start + HEADER.size + head
+                if size < middle + body:
+                    return
+                first, start = start + HEADER.size, middle + body
+                yield number, bytes(self._buffer[first:middle]), bytes(self._buffer[middle:start])
+        finally:
+            del self._buffer[:start]
+
+
+class SendBuffer:
+    """What waits to be sent on a non-blocking socket: large bodies are never copied."""
+
+    def __init__(self) -> None:
+        self._parts: deque[memoryview] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def add(self, number: int, head: bytes, body: bytes) -> None:
+        """Queue one frame."""
+        if len(body) <= SMALL:
+            self._parts.append(memoryview(HEADER.pack(number, len(head), len(body)) + head + body))
+        else:
+            self._parts.append(memoryview(prefix(number, head, len(body))))
+            self._parts.append(memoryview(body))
+
+    def flush(self, channel: socket.socket) -> None:
+        """Send as much as the socket takes now; a peer that is gone takes everything into nothing."""
+        while self._parts:
+            try:
+                sent = channel.sendmsg(list(islice(self._parts, 128)))
+            except BlockingIOError:
+                return
+            except OSError:
+                self._parts.clear()
+                return
+            self._drop(sent)
+
+    def _drop(self, sent: int) -> None:
+        while sent:
+            if sent < len(self._parts[0]):
+                self._parts[0] = self._parts[0][sent:]
+                return
+            sent -= len(self._parts.popleft())

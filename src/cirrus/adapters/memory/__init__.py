@@ -1,0 +1,1 @@
+"""Small real backends in memory, for tests and trials."""

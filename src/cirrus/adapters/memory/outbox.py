@@ -1,0 +1,96 @@
+"""The outbox port in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cirrus.adapters.memory.store import Outgoing, Store, Tables
+from cirrus.ports.outbox import Attempted, Delivery, Ledger
+
+_SLACK = 60_000_000
+
+
+class MemoryOutbox:
+    """Deliveries in a Store; one owner at a time holds a target."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def put(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
+        """Add a delivery that is due from `at` on."""
+        with self._store.writing() as tables:
+            tables.outbox[tables.number()] = Outgoing(target, kind, payload_id, body, at)
+
+    def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
+        """Lease the oldest deliveries of a target; none while another owner holds the target."""
+        with self._store.writing() as tables:
+            holder, held_until = tables.holds.get(target, (owner, now))
+            alive = tables.owners.get(holder, now + 1) > now
+            if holder != owner and now < held_until <= until + _SLACK and alive:
+                return []
+            found = _due(tables, target, now)[:limit]
+            if found:
+                tables.holds[target] = (owner, until)
+            return found
+
+    def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
+        """Write down what became of deliveries, and let go of their target."""
+        with self._store.writing() as tables:
+            for result in attempted:
+                delivery = tables.outbox[result.id]
+                if delivery.sent is None:
+                    tables.outbox[result.id] = _settled(delivery, result)
+                if tables.holds.get(delivery.target, ("", 0))[0] == owner:
+                    del tables.holds[delivery.target]
+
+    def waiting(self, target: str) -> tuple[int, int | None]:
+        """How many deliveries of a target wait, and the instant at which the first is due (None if none waits)."""
+        with self._store.reading() as tables:
+            waiting = [one for one in tables.outbox.values() if one.target == target and one.waits]
+        due: dict[str, int] = {}
+        first = [due.setdefault(one.payload_id, one.due) for one in waiting if one.payload_id not in due]
+        return len(waiting), min(first, default=None)
+
+    def ledger(self) -> list[Ledger]:
+        """The state of every target."""
+        with self._store.reading() as tables:
+            deliveries = list(tables.outbox.values())
+        targets = sorted({delivery.target for delivery in deliveries})
+        return [_ledger(target, [one for one in deliveries if one.target == target]) for target in targets]
+
+
+def _due(tables: Tables, target: str, now: int) -> list[Delivery]:
+    """What is due, without what stands behind a delivery of the same payload that was put off."""
+    found: list[Delivery] = []
+    put_off: set[str] = set()
+    for number, one in tables.outbox.items():
+        if one.target != target or not one.waits:
+            continue
+        if one.due > now:
+            put_off.add(one.payload_id)
+        elif one.payload_id not in put_off:
+            found.append(Delivery(number, target, one.kind, one.payload_id, one.body, one.attempts))
+    return found
+
+
+def _settled(delivery: Outgoing, result: Attempted) -> Outgoing:
+    return replace(
+        delivery,
+        attempts=delivery.attempts + result.tried,
+        error=result.error,
+        sent=result.at if result.error is None else None,
+        parked=result.at if result.error is not None and result.again is None else None,
+        due=result.again or 0,
+    )
+
+
+def _ledger(target: str, deliveries: Sequence[Outgoing]) -> Ledger:
+    errors = [delivery.error for delivery in deliveries if delivery.error is not None]
+    return Ledger(
+        target=target,
+        waiting=sum(delivery.waits for delivery in deliveries),
+        sent=sum(delivery.sent is not None for delivery in deliveries),
+        parked=sum(delivery.parked is not None for delivery in deliveries),
+        last_error=errors[-1] if errors else None,
+    )

@@ -1,0 +1,201 @@
+"""The state database port in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from cirrus.adapters.memory.store import Outgoing, Store, Tables, Waiting
+from cirrus.core import page_token
+from cirrus.core.event import WorkflowEvent
+from cirrus.core.jsontext import encode
+from cirrus.core.keys import id_key
+from cirrus.core.payload_id import parse
+from cirrus.core.record import Record
+from cirrus.core.state import RUNNING, State
+from cirrus.ports.outbox import Subscriptions
+from cirrus.ports.state_db import SORTS, Claim, Conclusion, Execution, Page, Query, Start
+
+_STATUS = {State.COMPLETED: "SUCCEEDED", State.ABORTED: "ABORTED"}
+_SHAPES: dict[str, tuple[type, ...]] = {"updated": (int, str), "state": (str, int, str), "id": (str,)}
+_POSITIONS: dict[str, Callable[[Record], list[Any]]] = {
+    "updated": lambda record: [record.updated, id_key(record.payload_id)],
+    "state": lambda record: [str(record.state), record.updated, id_key(record.payload_id)],
+    "id": lambda record: [id_key(record.payload_id)],
+}
+
+
+class MemoryStateDb:
+    """Records, executions and events in a Store."""
+
+    def __init__(self, store: Store, subscriptions: Subscriptions | None = None) -> None:
+        self._store = store
+        self._subscriptions = subscriptions or Subscriptions()
+
+    # ---------------------------------------------------------------- reading
+
+    def get(self, payload_ids: Sequence[str]) -> dict[str, Record]:
+        """The records of these ids; one that is missing in the answer does not exist."""
+        with self._store.reading() as tables:
+            return {known: tables.records[known] for known in payload_ids if known in tables.records}
+
+    def page(self, query: Query, limit: int, token: str | None = None) -> Page:
+        """Up to `limit` records; the token stays valid whatever is written in between. ValueError on a bad token."""
+        if query.sort not in SORTS:
+            raise ValueError(f"{query.sort!r} is no sort: one of {', '.join(SORTS)} is expected")
+        after = page_token.read(token, query.sort, query.ascending, _SHAPES[query.sort]) if token else None
+        position = _POSITIONS[query.sort]
+        with self._store.reading() as tables:
+            found = [record for record in tables.records.values() if _matches(query, record)]
+        found.sort(key=position, reverse=not query.ascending)
+        if after is not None:
+            found = [one for one in found if (position(one) > after if query.ascending else position(one) < after)]
+        records = tuple(found[:limit])
+        more = records and len(found) > limit
+        return Page(records, page_token.write(query.sort, query.ascending, position(records[-1])) if more else None)
+
+    def count(self, collections_workflow: str | None = None) -> dict[str, dict[State, int]]:
+        """How many records are in each state, by `collections_workflow`."""
+        counts: dict[str, dict[State, int]] = {}
+        with self._store.reading() as tables:
+            for record in tables.records.values():
+                group = parse(record.payload_id).collections_workflow
+                if collections_workflow in {None, group}:
+                    states = counts.setdefault(group, {})
+                    states[record.state] = states.get(record.state, 0) + 1
+        return dict(sorted(counts.items()))
+
+    def execution(self, execution_id: str) -> Execution | None:
+        """One execution with its bodies, None if there is none of that id."""
+        with self._store.reading() as tables:
+            return tables.executions.get(execution_id)
+
+    def events(
+        self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
+    ) -> list[tuple[int, WorkflowEvent]]:
+        """Events in the order in which they happened, each with its number; those after number `after`."""
+        with self._store.reading() as tables:
+            later = list(enumerate(tables.events[after:], after + 1))
+        return [pair for pair in later if payload_id in {None, pair[1].payload_id}][:limit]
+
+    # ---------------------------------------------------------------- writing
+
+    def claim(self, claims: Sequence[Claim]) -> list[bool]:
+        """Grant each claim whose record is as it was read; of any number that try at once exactly one wins."""
+        with self._store.writing() as tables:
+            return [self._claim(tables, claim) for claim in claims]
+
+    def _claim(self, tables: Tables, claim: Claim) -> bool:
+        current = tables.records.get(claim.payload_id)
+        if not _unchanged(current, claim.previous):
+            return False
+        earlier = current.executions if current else ()
+        tables.records[claim.payload_id] = Record(
+            payload_id=claim.payload_id,
+            state=State.PROCESSING if claim.owner else State.CLAIMED,
+            created=current.created if current else claim.at,
+            updated=claim.at,
+            claimed_at=claim.at,
+            executions=(*earlier, claim.execution_id),
+        )
+        tables.executions[claim.execution_id] = Execution(
+            execution_id=claim.execution_id,
+            payload_id=claim.payload_id,
+            attempt=len(earlier) + 1,
+            status="RUNNING",
+            started=claim.at,
+            input=claim.input,
+            definition=claim.definition,
+        )
+        if claim.owner:
+            tables.owned[claim.execution_id] = claim.owner
+        self._write_events(tables, claim.events)
+        _settle(tables, [claim.receipt] if claim.receipt else [])
+        return True
+
+    def start(self, starts: Sequence[Start]) -> list[bool]:
+        """Mark claimed executions as running; refused where the record has moved on."""
+        with self._store.writing() as tables:
+            return [self._start(tables, start) for start in starts]
+
+    def _start(self, tables: Tables, start: Start) -> bool:
+        record = _current(tables, start.payload_id, start.execution_id)
+        if record is None or record.state is not State.CLAIMED:
+            return False
+        tables.records[start.payload_id] = replace(record, state=State.PROCESSING, updated=start.at)
+        tables.executions[start.execution_id] = replace(tables.executions[start.execution_id], started=start.at)
+        if start.owner:
+            tables.owned[start.execution_id] = start.owner
+        self._write_events(tables, start.events)
+        return True
+
+    def conclude(self, conclusions: Sequence[Conclusion]) -> list[bool]:
+        """Record ends; refused unless the execution is the current one of its record and has not ended."""
+        with self._store.writing() as tables:
+            return [self._conclude(tables, end) for end in conclusions]
+
+    def _conclude(self, tables: Tables, end: Conclusion) -> bool:
+        record = _current(tables, end.payload_id, end.execution_id)
+        if record is None or record.state not in RUNNING:
+            return False
+        tables.records[end.payload_id] = replace(
+            record, state=end.state, updated=end.at, last_error=end.last_error, outputs=end.outputs
+        )
+        tables.executions[end.execution_id] = replace(
+            tables.executions[end.execution_id],
+            status=_STATUS.get(end.state, "FAILED"),
+            stopped=end.at,
+            error=end.error,
+            cause=end.cause,
+            output=end.output,
+        )
+        if end.state is State.ABORTED:
+            tables.cancels[end.execution_id] = None
+        self._write_events(tables, end.events)
+        if end.published and end.output is not None:
+            for target in self._subscriptions.items:
+                tables.outbox[tables.number()] = Outgoing(target, "items", end.payload_id, end.output, end.at)
+        for text in end.next:
+            tables.messages[tables.number()] = Waiting(text, None)
+        return True
+
+    def note(self, events: Sequence[WorkflowEvent], receipts: Sequence[str] = ()) -> None:
+        """Record events that change no record, and settle the messages that they are about."""
+        with self._store.writing() as tables:
+            self._write_events(tables, events)
+            _settle(tables, receipts)
+
+    def _write_events(self, tables: Tables, events: Sequence[WorkflowEvent]) -> None:
+        tables.events += events
+        for event in events:
+            for target in self._subscriptions.events:
+                body = encode(event.body())
+                tables.outbox[tables.number()] = Outgoing(target, "event", event.payload_id, body, event.at)
+
+
+def _unchanged(current: Record | None, previous: Record | None) -> bool:
+    if current is None or previous is None:
+        return current is previous
+    same = (current.state, current.execution_id) == (previous.state, previous.execution_id)
+    return same and current.state not in RUNNING
+
+
+def _current(tables: Tables, payload_id: str, execution_id: str) -> Record | None:
+    record = tables.records.get(payload_id)
+    return record if record is not None and record.execution_id == execution_id else None
+
+
+def _settle(tables: Tables, receipts: Iterable[str]) -> None:
+    for receipt in receipts:
+        tables.messages.pop(int(receipt), None)
+
+
+def _matches(query: Query, record: Record) -> bool:
+    return (
+        query.collections_workflow in {None, parse(record.payload_id).collections_workflow}
+        and query.state in {None, record.state}
+        and (query.since is None or record.updated >= query.since)
+        and (query.until is None or record.updated < query.until)
+        and (not query.error_prefix or (record.last_error or "").startswith(query.error_prefix))
+    )

@@ -1,0 +1,124 @@
+"""What the memory backend keeps: a few tables of values that never change, under one lock.
+
+Rules: every row is an immutable value, so a copy of the tables is a copy of everything; every write stands in a
+`group`, which puts the tables back as they were if it raises.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, fields
+
+from cirrus.core.event import WorkflowEvent
+from cirrus.core.record import Record
+from cirrus.ports.callbacks import Answer
+from cirrus.ports.callbacks import Waiting as Waits
+from cirrus.ports.journal import AttemptLog, Entry
+from cirrus.ports.queue import Kept
+from cirrus.ports.state_db import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued message; it cannot be taken before `visible`."""
+
+    body: bytes
+    payload_id: str | None
+    visible: int = 0
+    owner: str | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A delivery of the outbox; it waits until it is `sent` or `parked`."""
+
+    target: str
+    kind: str
+    payload_id: str
+    body: bytes
+    due: int
+    attempts: int = 0
+    error: str | None = None
+    sent: int | None = None
+    parked: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be sent."""
+        return self.sent is None and self.parked is None
+
+
+@dataclass(slots=True)
+class Tables:
+    """Everything; `serial` is the last number given to a message or delivery."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
+    owned: dict[str, str] = field(default_factory=dict)
+    cancels: dict[str, None] = field(default_factory=dict)
+    entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
+    logs: dict[tuple[str, int], AttemptLog] = field(default_factory=dict)
+    events: list[WorkflowEvent] = field(default_factory=list)
+    messages: dict[int, Waiting] = field(default_factory=dict)
+    quarantine: dict[str, Kept] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    outbox: dict[int, Outgoing] = field(default_factory=dict)
+    owners: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, tuple[str, int]] = field(default_factory=dict)
+    waiting: dict[str, Waits] = field(default_factory=dict)
+    called: dict[str, None] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+    serial: int = 0
+
+    def number(self) -> int:
+        """The next number."""
+        self.serial += 1
+        return self.serial
+
+
+class Store:
+    """The tables and their lock; one store is shared by the adapters of all ports, in any number of threads."""
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._commits = 0
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """One transaction; groups inside it join it."""
+        with self.writing():
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[Tables]:
+        """The tables, to be changed by this thread alone; as they were before if the block raises."""
+        with self._lock:
+            if self._depth:
+                yield self._tables
+                return
+            before = Tables(*(copy(getattr(self._tables, one.name)) for one in fields(Tables)))
+            self._depth = 1
+            try:
+                yield self._tables
+                self._commits += 1
+            except BaseException:
+                self._tables = before
+                raise
+            finally:
+                self._depth = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[Tables]:
+        """The tables, with nobody changing them."""
+        with self._lock:
+            yield self._tables
+
+    def commits(self) -> int:
+        """A number that changes when something was committed."""
+        return self._commits

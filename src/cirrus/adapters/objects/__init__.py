@@ -1,0 +1,1 @@
+"""Objects in folders and object stores, found by URL."""

@@ -1,0 +1,204 @@
+"""Objects by URL: local files, the object stores that obstore knows (S3, Google, Azure), and web pages to
+read.
+
+Places without a scheme are relative to one root, the deployment's data store. A store is opened once for
+each bucket. Not there is `NotFound`; not readable is `StoreError`; and no message holds a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+from cirrus.adapters.objects.location import File, Key, Page, contained, locate
+from cirrus.adapters.objects.redact import redact
+from cirrus.core import path_template
+from cirrus.errors import NotFound, StoreError, UploadError
+
+WEB_SECONDS = 120
+GONE = (404, 410)
+RETRY = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+Answer = TypeVar("Answer")
+
+
+class ObjectStores:
+    """Reads and writes whole objects; safe to use from several threads.
+
+    `data` is the root of places without a scheme: an absolute folder or a store's URL.
+    """
+
+    def __init__(self, data: str | None = None) -> None:
+        self._data = data
+        self._opened: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def locate(self, place: str) -> str:
+        """The absolute URL or path of `place`; UploadError where it would leave its root."""
+        try:
+            contained(place)
+        except ValueError as error:
+            raise UploadError(redact(place), str(error)) from None
+        if path_template.is_url(place):
+            return place
+        if self._data is None:
+            raise UploadError(place, "a relative place needs a data store, and this deployment names none")
+        return f"{self._data.rstrip('/')}/{place}"
+
+    def put(self, url: str, data: bytes, content_type: str | None = None) -> None:
+        """Write an object, over what stands there; readers see the old or the new one, never a part."""
+        attributes = {"Content-Type": content_type} if content_type else {}
+        self._put(url, lambda target: target.write_bytes(data), data, attributes)
+
+    def put_file(self, url: str, source: Path, attributes: Mapping[str, str]) -> None:
+        """As `put`, from a file; `attributes` are HTTP header names, left out where a store has none."""
+        self._put(url, lambda target: shutil.copyfile(source, target), source, attributes)
+
+    def get(self, url: str) -> bytes:
+        """Read an object; NotFound if there is none, StoreError if it could not be read."""
+        return _reading(url, lambda: self._get(url))
+
+    def exists(self, url: str) -> bool:
+        """Whether there is an object; StoreError if that could not be found out."""
+        try:
+            return _reading(url, lambda: self._exists(url))
+        except NotFound:
+            return False
+
+    def _put(
+        self, url: str, write: Callable[[Path], object], body: bytes | Path, attributes: Mapping[str, str]
+    ) -> None:
+        try:
+            place = locate(url)
+        except ValueError as error:
+            raise UploadError(redact(url), str(error)) from None
+        if isinstance(place, Page):
+            raise UploadError(redact(url), "a web address cannot be written to; name the store, as in s3://")
+        try:
+            if isinstance(place, File):
+                replace_file(place.path, write)
+            else:
+                import obstore
+
+                obstore.put(self._store(place.root), place.key, body, attributes=dict(attributes) or None)
+        except Exception as error:
+            raise StoreError(f"cannot write {redact(url)}: {reason(error)}") from None
+
+    def _get(self, url: str) -> bytes:
+        match locate(url):
+            case File(path):
+                return path.read_bytes()
+            case Page(address):
+                return _fetch(address, "GET")
+            case Key(root, key):
+                return self._fetch_key(root, key)
+
+    def _exists(self, url: str) -> bool:
+        match locate(url):
+            case File(path):
+                return path.is_file()
+            case Page(address):
+                _fetch(address, "HEAD")
+            case Key(root, key):
+                import obstore
+
+                try:
+                    obstore.head(self._store(root), key)
+                except (FileNotFoundError, obstore.exceptions.NotFoundError):
+                    self._fetch_key(root, key)  # tells a missing bucket, which is no 'not there'
+        return True
+
+    def _fetch_key(self, root: str, key: str) -> bytes:
+        import obstore
+
+        try:
+            return bytes(obstore.get(self._store(root), key).bytes())
+        except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
+            if "NoSuchBucket" in str(error):
+                raise StoreError(f"the bucket of {root} does not exist") from None
+            raise FileNotFoundError from None
+
+    def _store(self, root: str) -> Any:
+        with self._lock:
+            if root not in self._opened:
+                self._opened[root] = open_store(root)
+            return self._opened[root]
+
+
+def open_store(root: str) -> Any:
+    """The store at `root`, with the credentials of the environment, or of the AWS profile where that has
+    none.
+    """
+    from obstore.store import from_url
+
+    plain = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    options: dict[str, Any] = {"client_options": {"allow_http": plain.startswith("http://")}, "retry_config": RETRY}
+    if root.startswith(("s3://", "s3a://")):
+        if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3"):
+            options["endpoint"] = endpoint
+        if "AWS_ACCESS_KEY_ID" not in os.environ and _has_profile():
+            from obstore.auth.boto3 import Boto3CredentialProvider
+
+            options["credential_provider"] = Boto3CredentialProvider()
+    return from_url(root, **options)
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` make a new file beside `path`, put it safely on the disk, and only then in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{uuid4().hex}.part")
+    try:
+        write(part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def reason(error: Exception) -> str:
+    """Why a store refused, in one line without secrets."""
+    if isinstance(error, OSError) and error.strerror:
+        return redact(error.strerror)
+    lines = str(error).strip().splitlines()
+    return redact(lines[0] if lines else type(error).__name__)
+
+
+def _reading(url: str, read: Callable[[], Answer]) -> Answer:
+    """What `read` gives; its failure as NotFound or StoreError."""
+    try:
+        return read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound("object", redact(url)) from None
+    except HTTPError as error:
+        error.close()
+        if error.code in GONE:
+            raise NotFound("object", redact(url)) from None
+        raise StoreError(f"cannot read {redact(url)}: HTTP {error.code} {error.reason}") from None
+    except URLError as error:
+        raise StoreError(f"cannot read {redact(url)}: {redact(str(error.reason))}") from None
+    except Exception as error:
+        raise StoreError(f"cannot read {redact(url)}: {reason(error)}") from None
+
+
+def _fetch(url: str, method: str) -> bytes:
+    request = Request(url, method=method, headers={"User-Agent": "cirrus"})  # noqa: S310 -- http and https only
+    with urlopen(request, timeout=WEB_SECONDS) as answer:  # noqa: S310
+        body: bytes = answer.read()
+        return body
+
+
+def _has_profile() -> bool:
+    if os.environ.get("AWS_PROFILE"):
+        return True
+    with suppress(RuntimeError):
+        return (Path.home() / ".aws" / "credentials").is_file()
+    return False

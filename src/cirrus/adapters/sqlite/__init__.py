@@ -1,0 +1,1 @@
+"""State, queue, payloads, journal and outbox in one SQLite file: what is decided together commits together."""

@@ -1,0 +1,184 @@
+"""One SQLite file: connections, transactions, migrations, and bodies by content.
+
+Rules: write-ahead log, `synchronous=FULL`; every write stands in a `group`, which is one transaction and takes the
+write lock at its beginning; errors of SQLite leave this module as StoreError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from cirrus.errors import StoreError
+
+BUSY_SECONDS = 20.0  # less than a lease: who waits longer would be taken for dead
+_KEEP_BODY = "INSERT INTO bodies (hash, body) VALUES (?, ?)"
+_REMEMBERED = 4096
+_writers: dict[Path, threading.RLock] = {}
+_writers_guard = threading.Lock()
+
+
+def _writer_lock(path: Path) -> threading.RLock:
+    """One lock for each file and process: threads wait here rather than in SQLite, which polls."""
+    with _writers_guard:
+        return _writers.setdefault(path, threading.RLock())
+
+
+class Database:
+    """A connection to a local home's database; made if it is not there. One thread uses it at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = _writer_lock(path.absolute())
+        self._depth = 0
+        self._ids: dict[str, int] = {}
+        self._bodies: dict[bytes, int] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+            )
+            self._configure()
+            self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"cannot open the state database {path}: {error}") from error
+
+    def _configure(self) -> None:
+        for setting in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "temp_store=MEMORY",
+            "cache_size=-65536",
+            "journal_size_limit=67108864",
+            "wal_autocheckpoint=4000",
+        ):
+            self._connection.execute(f"PRAGMA {setting}")
+
+    def _migrate(self) -> None:
+        scripts = migrations()
+        if self.version() > len(scripts):
+            raise StoreError(f"{self.path} was written by a newer Cirrus (schema {self.version()}): upgrade this one")
+        if self.version() == len(scripts):
+            return
+        with self.group():
+            for number, script in enumerate(scripts, 1):
+                if number > self.version():
+                    for statement in _statements(script):
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA user_version={number}")
+
+    def version(self) -> int:
+        """The number of the last migration."""
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed."""
+        try:
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read the state database {self.path}: {error}") from error
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """One transaction; groups inside it join it."""
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            self._begin()
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._rollback()
+                raise StoreError(f"cannot write the state database {self.path}: {error}") from error
+            except BaseException:
+                self._rollback()
+                raise
+            finally:
+                self._depth = 0
+
+    def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot write the state database {self.path}: {error}") from error
+        self._depth = 1
+
+    def _rollback(self) -> None:
+        self._ids.clear()
+        self._bodies.clear()
+        if self._connection.in_transaction:
+            with suppress(sqlite3.Error):  # what could not be written cannot be committed later either
+                self._connection.execute("ROLLBACK")
+
+    def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+        """All rows of a query."""
+        with self._lock:
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"cannot read the state database {self.path}: {error}") from error
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """The first row of a query, None if there is none."""
+        found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """One writing statement; only inside a group."""
+        assert self._depth, "a write outside of a group"
+        if not self._connection.in_transaction:  # SQLite itself gives up a transaction when the disk is full
+            raise StoreError(f"cannot write the state database {self.path}: its transaction was rolled back")
+        return self._connection.execute(sql, values)
+
+    def body_id(self, body: bytes) -> int:
+        """The number under which a body is stored; it is stored if it is new. Only inside a group."""
+        digest = hashlib.sha256(body).digest()
+        number: int | None = self._bodies.get(digest)
+        if number is None:
+            found = self._connection.execute("SELECT id FROM bodies WHERE hash=?", (digest,)).fetchone()
+            number = found[0] if found else self.run(_KEEP_BODY, (digest, body)).lastrowid
+            if len(self._bodies) >= _REMEMBERED:
+                self._bodies.clear()
+            assert number is not None
+            self._bodies[digest] = number
+        return number
+
+    def group_id(self, name: str) -> int:
+        """The number of a `collections_workflow`; only inside a group."""
+        known = self._ids.get(name)
+        if known is None:
+            self.run("INSERT OR IGNORE INTO groups (name) VALUES (?)", (name,))
+            known = self._ids[name] = int(self.row("SELECT id FROM groups WHERE name=?", (name,))[0])
+        return known
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def migrations() -> list[str]:
+    """The scripts that make the schema, in order."""
+    folder = resources.files("cirrus.adapters.sqlite") / "migrations"
+    found = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
+    return [entry.read_text() for entry in found]
+
+
+def _statements(script: str) -> Iterator[str]:
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""

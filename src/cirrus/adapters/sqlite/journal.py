@@ -1,0 +1,147 @@
+"""The journal port on SQLite."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from cirrus.adapters.sqlite.columns import pack, unpack
+from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.state_db import EXECUTION, execution
+from cirrus.core.keys import id_key
+from cirrus.core.printed import joined
+from cirrus.ports.journal import AttemptLog, Entry
+from cirrus.ports.state_db import Execution
+
+_FORGOTTEN = 24 * 3600 * 1_000_000  # how long the row of an owner that died is kept, in microseconds
+
+
+class SqliteJournal:
+    """Histories of executions, their owners, and their logs in a Database."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def append(self, owner: str, entries: Sequence[Entry]) -> set[str]:
+        """Add entries; gives the executions that `owner` no longer holds, whose entries were refused."""
+        refused: set[str] = set()
+        known: dict[str, int | None] = {}
+        with self._db.group():
+            for entry in entries:
+                if entry.execution_id not in known:
+                    known[entry.execution_id] = self._held(owner, entry.execution_id)
+                number = known[entry.execution_id]
+                if number is None:
+                    refused.add(entry.execution_id)
+                    continue
+                body = None if entry.body is None else self._db.body_id(entry.body)
+                self._db.run(
+                    "INSERT INTO journal (execution, seq, event, body) VALUES (?, ?, ?, ?)",
+                    (number, entry.seq, entry.event, body),
+                )
+        return refused
+
+    def _held(self, owner: str, execution_id: str) -> int | None:
+        sql = "SELECT id FROM executions WHERE name = ? AND owner = ? AND stopped IS NULL"
+        row = self._db.row(sql, (pack(execution_id), owner))
+        return row[0] if row else None
+
+    def read(self, execution_id: str) -> list[Entry]:
+        """All entries of an execution, oldest first."""
+        sql = "SELECT j.seq, j.event, b.body FROM journal j LEFT JOIN bodies b ON b.id = j.body"
+        sql += " WHERE j.execution = (SELECT id FROM executions WHERE name = ?) ORDER BY j.seq"
+        return [Entry(execution_id, *row) for row in self._db.rows(sql, (pack(execution_id),))]
+
+    def beat(self, owner: str, until: int, about: str = "") -> None:
+        """Say that a control process lives, until the given instant at least."""
+        with self._db.group():
+            self._db.run("INSERT OR REPLACE INTO owners (name, until, about) VALUES (?, ?, ?)", (owner, until, about))
+            self._db.run("DELETE FROM owners WHERE until < ?", (until - _FORGOTTEN,))
+
+    def retire(self, owner: str) -> None:
+        """A control process ends: what it still holds may be taken over at once."""
+        with self._db.group():
+            self._db.run("DELETE FROM owners WHERE name = ?", (owner,))
+            self._db.run("UPDATE messages SET visible = 0, owner = NULL WHERE owner = ?", (owner,))
+            self._db.run("DELETE FROM locks WHERE owner = ?", (owner,))
+
+    def adopt(self, owner: str, now: int, limit: int, only: Collection[str] | None = None) -> list[Execution]:
+        """Take over running executions whose owner's lease has ended; with `only`, those of these payload ids."""
+        lost = (
+            "e.stopped IS NULL AND e.owner IS NOT NULL AND e.owner <> ?"
+            " AND NOT EXISTS (SELECT 1 FROM owners o WHERE o.name = e.owner AND o.until > ? AND o.until <= ?)"
+        )
+        who: tuple[Any, ...] = (owner, now, self._latest(owner, now))
+        if only is not None:
+            lost += f" AND e.record IN (SELECT id FROM records WHERE key IN ({','.join('?' * len(only))}))"
+            who += tuple(map(id_key, only))
+        if not self._db.row(f"SELECT 1 FROM executions e WHERE {lost} LIMIT 1", who):
+            return []
+        with self._db.group():
+            rows = self._db.rows(f"{EXECUTION} WHERE {lost} ORDER BY e.id LIMIT ?", (*who, limit))
+            for row in rows:
+                self._db.run("UPDATE executions SET owner = ? WHERE name = ?", (owner, row[0]))
+        return [execution(row) for row in rows]
+
+    def _latest(self, owner: str, now: int) -> int:
+        """The latest end that a lease can have which was written by the clock as it is now."""
+        row = self._db.row("SELECT until FROM owners WHERE name = ?", (owner,))
+        return now + 4 * (row[0] - now) if row and row[0] > now else sys.maxsize
+
+    def held(self, owner: str) -> set[str]:
+        """The running executions that `owner` holds."""
+        rows = self._db.rows("SELECT name FROM executions WHERE stopped IS NULL AND owner = ?", (owner,))
+        return {unpack(name) for (name,) in rows}
+
+    def cancelled(self, owner: str) -> list[str]:
+        """The executions of `owner` that someone else has ended since the last call."""
+        sql = "SELECT c.execution, e.name FROM cancels c JOIN executions e ON e.id = c.execution WHERE e.owner = ?"
+        rows = self._db.rows(sql, (owner,))
+        if rows:
+            with self._db.group():
+                for number, _ in rows:
+                    self._db.run("DELETE FROM cancels WHERE execution = ?", (number,))
+        return [unpack(name) for _, name in rows]
+
+    def running(self) -> int:
+        """How many executions have not ended, whoever owns them."""
+        return int(self._db.row("SELECT count(*) FROM executions WHERE stopped IS NULL AND owner IS NOT NULL")[0])
+
+    def log(self, logs: Sequence[AttemptLog]) -> None:
+        """Keep what attempts printed: added to what is there while they run, in its place once they have ended."""
+        with self._db.group():
+            for log in logs:
+                self._log(log)
+
+    def _log(self, log: AttemptLog) -> None:
+        owner = self._db.row("SELECT id FROM executions WHERE name = ?", (pack(log.execution_id),))
+        if owner is None:
+            return
+        text = log.text
+        if log.ended is None:
+            found = self._db.row("SELECT text FROM logs WHERE execution = ? AND ref = ?", (owner[0], log.ref))
+            text = joined(zlib.decompress(found[0]) if found else b"", text)
+        self._db.run(
+            "INSERT OR REPLACE INTO logs (execution, ref, state, task, attempt, started, ended, error, text)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                owner[0],
+                log.ref,
+                log.state,
+                log.task,
+                log.attempt,
+                log.started,
+                log.ended,
+                log.error,
+                zlib.compress(text, 1),
+            ),
+        )
+
+    def logs(self, execution_id: str) -> list[AttemptLog]:
+        """The logs of an execution's attempts, oldest first."""
+        sql = "SELECT ref, state, task, attempt, started, ended, error, text FROM logs"
+        sql += " WHERE execution = (SELECT id FROM executions WHERE name = ?) ORDER BY started, ref"
+        rows = self._db.rows(sql, (pack(execution_id),))
+        return [AttemptLog(*(execution_id, *row[:7], zlib.decompress(row[7]))) for row in rows]

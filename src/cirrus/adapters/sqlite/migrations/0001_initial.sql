@@ -1,0 +1,151 @@
+-- Everything of a local home. Instants are microseconds since the epoch; bodies are stored once, by content.
+
+CREATE TABLE bodies (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,              -- SHA-256 of the body
+    body BLOB NOT NULL
+);
+
+CREATE TABLE groups (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE               -- collections_workflow
+);
+
+CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    grp INTEGER NOT NULL REFERENCES groups,
+    key TEXT NOT NULL UNIQUE,               -- store key of the payload id
+    full_id TEXT,                           -- the payload id, where its key is cut
+    state INTEGER NOT NULL,                 -- numbered in alphabetical order
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    claimed_at INTEGER,
+    execution INTEGER,                      -- the current one
+    last_error TEXT,
+    outputs TEXT                            -- JSON array of URLs
+);
+CREATE INDEX records_by_state ON records (grp, state, updated);
+
+CREATE TABLE executions (
+    id INTEGER PRIMARY KEY,
+    name BLOB NOT NULL UNIQUE,              -- the execution id
+    record INTEGER NOT NULL REFERENCES records,
+    n INTEGER NOT NULL,                     -- attempt, from 1
+    status TEXT NOT NULL,
+    input INTEGER NOT NULL REFERENCES bodies,
+    output INTEGER REFERENCES bodies,
+    definition INTEGER REFERENCES bodies,
+    error TEXT,
+    cause TEXT,
+    started INTEGER NOT NULL,
+    stopped INTEGER,
+    owner TEXT
+);
+CREATE INDEX executions_by_record ON executions (record, n);
+CREATE INDEX executions_running ON executions (owner) WHERE stopped IS NULL;
+
+CREATE TABLE journal (
+    execution INTEGER NOT NULL REFERENCES executions,
+    seq INTEGER NOT NULL,
+    event BLOB NOT NULL,
+    body INTEGER REFERENCES bodies,
+    PRIMARY KEY (execution, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE logs (
+    id INTEGER PRIMARY KEY,
+    execution INTEGER NOT NULL REFERENCES executions,
+    ref INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    task TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    started INTEGER NOT NULL,
+    ended INTEGER,
+    error TEXT,
+    text BLOB NOT NULL,                     -- deflated
+    UNIQUE (execution, ref)
+);
+
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    record INTEGER,                         -- NULL where the event is about no record
+    rest TEXT                               -- JSON: what the other columns do not tell
+);
+CREATE INDEX events_by_record ON events (record);
+
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    body INTEGER NOT NULL REFERENCES bodies,
+    key TEXT,                               -- store key of the payload id, where it is known
+    visible INTEGER NOT NULL DEFAULT 0,     -- leased or put off until then
+    owner TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    queued INTEGER NOT NULL
+);
+CREATE INDEX messages_by_key ON messages (key) WHERE key IS NOT NULL;
+
+CREATE TABLE quarantine (
+    name TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    body INTEGER NOT NULL REFERENCES bodies
+) WITHOUT ROWID;
+
+CREATE TABLE names (
+    key TEXT PRIMARY KEY,                   -- of the payload store: tmp/oversized, tmp/batch
+    body INTEGER NOT NULL REFERENCES bodies,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    target TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    payload_id TEXT NOT NULL,
+    body INTEGER NOT NULL REFERENCES bodies,
+    due INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    sent INTEGER,                           -- when
+    parked INTEGER                          -- when
+);
+CREATE INDEX outbox_waiting ON outbox (target, id) WHERE sent IS NULL AND parked IS NULL;
+
+CREATE TABLE owners (
+    name TEXT PRIMARY KEY,
+    until INTEGER NOT NULL,
+    about TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE locks (
+    name TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE cancels (
+    execution INTEGER PRIMARY KEY
+);
+
+CREATE TABLE callbacks (
+    token TEXT PRIMARY KEY,
+    execution INTEGER NOT NULL REFERENCES executions,
+    place TEXT NOT NULL,                    -- where in the execution
+    activity TEXT,
+    input BLOB,
+    called INTEGER NOT NULL DEFAULT 0       -- the token was handed out
+) WITHOUT ROWID;
+CREATE INDEX callbacks_by_execution ON callbacks (execution);
+CREATE INDEX callbacks_by_activity ON callbacks (activity) WHERE activity IS NOT NULL AND called = 0;
+
+CREATE TABLE answers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    execution INTEGER NOT NULL REFERENCES executions,
+    place TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    output BLOB,
+    error TEXT,
+    cause TEXT
+);

@@ -1,0 +1,95 @@
+"""The outbox port on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cirrus.adapters.sqlite.database import Database
+from cirrus.ports.outbox import Attempted, Delivery, Ledger
+
+_WAITING = "target = ? AND sent IS NULL AND parked IS NULL"
+# What stands behind a delivery of the same payload that was put off waits for it, and holds up nothing else.
+_DUE = """
+    WITH put_off AS MATERIALIZED (
+        SELECT payload_id, min(id) AS first FROM outbox
+        WHERE target = :target AND sent IS NULL AND parked IS NULL AND due > :now GROUP BY payload_id
+    )
+    SELECT x.id, x.kind, x.payload_id, b.body, x.attempts
+    FROM outbox x JOIN bodies b ON b.id = x.body LEFT JOIN put_off p ON p.payload_id = x.payload_id
+    WHERE x.target = :target AND x.sent IS NULL AND x.parked IS NULL AND x.due <= :now
+        AND (p.first IS NULL OR x.id < p.first)
+    ORDER BY x.id LIMIT :limit
+"""
+
+_SLACK = 60_000_000  # a hold that ends later than ours would, by more than this, is from before the clock was set back
+
+
+class SqliteOutbox:
+    """Deliveries in a Database; one owner at a time holds a target, so that its files have one writer."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def put(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
+        """Add a delivery that is due from `at` on."""
+        with self._db.group():
+            self._db.run(
+                "INSERT INTO outbox (target, kind, payload_id, body, due) VALUES (?, ?, ?, ?, ?)",
+                (target, kind, payload_id, self._db.body_id(body), at),
+            )
+
+    def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
+        """Lease the oldest deliveries of a target; none while another owner holds the target."""
+        if not self._db.row(f"SELECT 1 FROM outbox WHERE {_WAITING} AND due <= ? LIMIT 1", (target, now)):
+            return []
+        with self._db.group():
+            rows = self._db.rows(_DUE, {"target": target, "now": now, "limit": limit})
+            if not rows or not self._hold(target, owner, now, until):
+                return []
+        return [Delivery(row[0], target, *row[1:]) for row in rows]
+
+    def _hold(self, target: str, owner: str, now: int, until: int) -> bool:
+        sql = "SELECT l.owner, l.until, o.until FROM locks l LEFT JOIN owners o ON o.name = l.owner WHERE l.name = ?"
+        held = self._db.row(sql, (target,))
+        if held and held[0] != owner and now < held[1] <= until + _SLACK and (held[2] is None or held[2] > now):
+            return False
+        self._db.run("INSERT OR REPLACE INTO locks (name, owner, until) VALUES (?, ?, ?)", (target, owner, until))
+        return True
+
+    def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
+        """Write down what became of deliveries, and let go of their target."""
+        with self._db.group():
+            for result in attempted:
+                sent = result.at if result.error is None else None
+                parked = result.at if result.error is not None and result.again is None else None
+                self._db.run(
+                    "UPDATE outbox SET attempts = attempts + ?, error = ?, sent = ?, parked = ?, due = ?"
+                    " WHERE id = ? AND sent IS NULL",
+                    (int(result.tried), result.error, sent, parked, result.again or 0, result.id),
+                )
+                self._db.run(
+                    "DELETE FROM locks WHERE owner = ? AND name = (SELECT target FROM outbox WHERE id = ?)",
+                    (owner, result.id),
+                )
+
+    def waiting(self, target: str) -> tuple[int, int | None]:
+        """How many deliveries of a target wait, and the instant at which the first is due (None if none waits)."""
+        sql = f"SELECT count(*), min(due), count(error) FROM outbox WHERE {_WAITING}"
+        number, due, failed = self._db.row(sql, (target,))
+        if failed:
+            behind = "max(due) OVER (PARTITION BY payload_id ORDER BY id) AS due"
+            due = self._db.row(f"SELECT min(due) FROM (SELECT {behind} FROM outbox WHERE {_WAITING})", (target,))[0]
+        return number, due
+
+    def ledger(self) -> list[Ledger]:
+        """The state of every target."""
+        rows = self._db.rows(
+            "SELECT target, sum(sent IS NULL AND parked IS NULL), sum(sent IS NOT NULL), sum(parked IS NOT NULL)"
+            " FROM outbox GROUP BY target ORDER BY target"
+        )
+        return [Ledger(*(*row, self._last_error(row[0]))) for row in rows]
+
+    def _last_error(self, target: str) -> str | None:
+        sql = "SELECT error FROM outbox WHERE target = ? AND error IS NOT NULL ORDER BY id DESC LIMIT 1"
+        row = self._db.row(sql, (target,))
+        return row[0] if row else None

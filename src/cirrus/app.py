@@ -1,0 +1,148 @@
+"""The composition root: a project and the name of a deployment in, everything that works it out."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from cirrus.backends import backend
+from cirrus.core.instant import SECOND
+from cirrus.errors import ConfigError, NotFound
+from cirrus.flow.batch import POST_BATCH, PRE_BATCH
+from cirrus.flow.home import Home, Limits
+from cirrus.flow.services import MESSAGES
+from cirrus.flow.work import Worker
+from cirrus.ports.compute import TaskSpec
+from cirrus.ports.objects import Objects
+from cirrus.ports.outbox import Subscriptions
+from cirrus.ports.payloads import Payloads
+from cirrus.ports.target import Target
+from cirrus.ports.upkeep import Upkeep
+from cirrus.settings import Deployment, Project, find_project, load_project
+from cirrus.tasks import BUILTIN, INTERNAL
+from cirrus.workflows import ProjectWorkflows
+
+
+def open_project(start: Path) -> Project:
+    """The project that a folder belongs to; ConfigError if there is none or it is wrong."""
+    return load_project(find_project(start.resolve()))
+
+
+def deployment(project: Project, name: str) -> Deployment:
+    """A deployment by name; NotFound lists what there is."""
+    found = project.deployments.get(name)
+    if found is None:
+        raise NotFound("deployment", name, f"there are: {', '.join(sorted(project.deployments))}")
+    if found.home != "local":
+        raise ConfigError("cirrus.toml", [f"deployments.{name}.home: {found.home!r} is not served by this version"])
+    return found
+
+
+def task_specs(project: Project) -> dict[str, TaskSpec]:
+    """The tasks that workflows may name: the project's, and the built-in ones that it does not replace."""
+    built_in = {name: TaskSpec(name=name, handler=handler) for name, handler in BUILTIN.items()}
+    return {**built_in, **project.tasks}
+
+
+def open_home(project: Project, where: Deployment) -> Home:
+    """The ports of a deployment, over a connection of their own."""
+    objects: Objects = backend("objects", "any")()
+    targets = _targets(project, where, objects)
+    database = backend("database", "sqlite")(where.root / "cirrus.db")
+    state_db = backend("state_db", "sqlite")(database, _subscriptions(targets))
+    clock = _clock
+    return Home(
+        name=where.name,
+        state_db=state_db,
+        queue=backend("queue", "sqlite")(database, state_db),
+        payloads=backend("payloads", "sqlite")(database, state_db, where.name, clock),
+        journal=backend("journal", "sqlite")(database),
+        callbacks=backend("callbacks", "sqlite")(database),
+        outbox=backend("outbox", "sqlite")(database),
+        unit=database,
+        objects=objects,
+        workflows=ProjectWorkflows(project.workflows, {*task_specs(project), PRE_BATCH, POST_BATCH}),
+        targets=targets,
+        clock=clock,
+        chance=_dice(),
+        changes=database.data_version,
+        buckets=where.buckets,
+        limits=replace(Limits(), lease=round(where.lease * SECOND), running=where.max_running),
+    )
+
+
+def open_payloads(home: Home, root: str) -> Payloads:
+    """A payload store below a folder or the URL of a store."""
+    store: Payloads = backend("payloads", "objects")(root, home.objects)
+    return store
+
+
+def open_worker(
+    project: Project, where: Deployment, *, only: Collection[str] | None = None, workers: int | None = None
+) -> Worker:
+    """A control process for a deployment; with `only`, for these payload ids alone."""
+    specs = task_specs(project)
+    internal = {name: TaskSpec(name=name, handler=handler) for name, handler in INTERNAL.items()}
+    compute = backend("compute", "local")(
+        {**specs, **internal},
+        project=project.folder,
+        workers=workers or where.workers,
+        data=where.data,
+        environment={"CIRRUS_CATALOG": where.catalog},
+        worker_attempts=where.worker_attempts,
+        worker_age=where.worker_age,
+        worker_memory=where.worker_memory,
+    )
+    about = f"pid {os.getpid()} on {socket.gethostname()}"
+    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return Worker(
+        open_home(project, where),
+        compute,
+        specs,
+        owner,
+        delivery_home=open_home(project, where),
+        only=only,
+        about=about,
+    )
+
+
+def open_upkeep(where: Deployment) -> Upkeep:
+    """What looks a deployment's store over and copies it; StoreError if there is none."""
+    upkeep: Upkeep = backend("upkeep", "sqlite")(where.root / "cirrus.db")
+    return upkeep
+
+
+def _clock() -> int:
+    return time.time_ns() // 1000
+
+
+def _dice() -> Callable[[], int]:
+    """63 random bits a call; seeded once, since asking the system each time can cost more than a claim."""
+    generator = random.Random(secrets.randbits(256))  # noqa: S311 - seeds and names, no secrets
+    return lambda: generator.getrandbits(63)
+
+
+def _targets(project: Project, where: Deployment, objects: Objects) -> dict[str, Target]:
+    catalog = backend("target", "catalog")(where.catalog, objects, project.name, where.lease / 2)
+    targets: dict[str, Target] = {"catalog": catalog}
+    targets[MESSAGES] = backend("target", "messages")(where.root / "messages")
+    for name in ("events_file", "items_file"):
+        path = getattr(where, name)
+        if path:
+            targets[name] = backend("target", "file")(Path(path))
+    for name in ("events_webhook", "items_webhook"):
+        url = getattr(where, name)
+        if url:
+            targets[name] = backend("target", "webhook")(url)
+    return targets
+
+
+def _subscriptions(targets: Mapping[str, Target]) -> Subscriptions:
+    events = tuple(name for name in targets if name.startswith("events_"))
+    return Subscriptions(events=events, items=tuple(name for name in targets if name not in (*events, MESSAGES)))

@@ -1,0 +1,35 @@
+"""Backends: which class serves a home or a kind of target, named here and imported only when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from cirrus.errors import ConfigError
+
+_CLASSES = {
+    ("database", "sqlite"): "cirrus.adapters.sqlite.database:Database",
+    ("state_db", "sqlite"): "cirrus.adapters.sqlite.state_db:SqliteStateDb",
+    ("queue", "sqlite"): "cirrus.adapters.sqlite.queue:SqliteQueue",
+    ("payloads", "sqlite"): "cirrus.adapters.sqlite.payloads:SqlitePayloads",
+    ("payloads", "objects"): "cirrus.adapters.objects.payloads:ObjectPayloads",
+    ("journal", "sqlite"): "cirrus.adapters.sqlite.journal:SqliteJournal",
+    ("callbacks", "sqlite"): "cirrus.adapters.sqlite.callbacks:SqliteCallbacks",
+    ("outbox", "sqlite"): "cirrus.adapters.sqlite.outbox:SqliteOutbox",
+    ("upkeep", "sqlite"): "cirrus.adapters.sqlite.upkeep:SqliteUpkeep",
+    ("objects", "any"): "cirrus.adapters.objects.store:ObjectStores",
+    ("compute", "local"): "cirrus.adapters.local.pool:LocalPool",
+    ("target", "catalog"): "cirrus.adapters.local.catalog:CatalogTarget",
+    ("target", "file"): "cirrus.adapters.local.file_target:FileTarget",
+    ("target", "messages"): "cirrus.adapters.local.message_target:MessageTarget",
+    ("target", "webhook"): "cirrus.adapters.local.webhook_target:WebhookTarget",
+}
+
+
+def backend(port: str, scheme: str) -> Any:
+    """The class that serves a port for a URL scheme; ConfigError if there is none."""
+    named = _CLASSES.get((port, scheme))
+    if named is None:
+        raise ConfigError("cirrus.toml", [f"there is no backend {scheme!r} for {port}"])
+    module, _, name = named.partition(":")
+    return getattr(import_module(module), name)
