@@ -1,0 +1,1 @@
+"""Workflows as pictures: a definition's states and ways, laid out in layers, as Mermaid text or SVG. Pure."""
