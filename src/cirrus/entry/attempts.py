@@ -1,0 +1,192 @@
+"""The life of a worker process: takes attempts one after another, runs each, and answers.
+
+A token on a pipe allows the start of one attempt. The control process may read tokens back, so an attempt
+is either started here or taken back there, never both. After each attempt a marker on the output pipe ends
+its log.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TextIO, cast
+
+import orjson
+
+from cirrus.adapters.local.frames import READ_SIZE, FrameReader, pack, prefix
+from cirrus.adapters.local.process_memory import OwnMemory
+from cirrus.entry.failure import error_and_cause, in_log
+from cirrus.entry.task_host import TaskHost
+
+TOKEN = 4
+LOUD = ("botocore", "s3transfer", "urllib3", "fsspec", "asyncio", "aiobotocore", "boto3")
+HOST = str(Path(__file__).parent)
+LIBC = ctypes.CDLL(None)
+
+
+class Terminated(BaseException):
+    """The control process ends this attempt; no `except Exception` of a task can keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What connects a worker with the control process: attempts and answers, output, tokens."""
+
+    channel: socket.socket
+    output: int
+    tokens: int
+
+
+class AttemptLoop:
+    """Serves one control process until its tokens end; `grouped` if this process has a control group of its own."""
+
+    def __init__(self, lines: Lines, host: TaskHost, project: Path, grouped: bool) -> None:
+        self._lines = lines
+        self._host = host
+        self._project = project
+        self._reader = FrameReader()
+        self._frames: deque[tuple[int, bytes, bytes]] = deque()
+        self._pid = os.getpid()
+        self._grouped = grouped
+        self._memory = OwnMemory()
+        self._logged = LoggedErrors()
+
+    def serve(self) -> None:
+        """Run attempts until the control process closes the tokens."""
+        signal.signal(signal.SIGTERM, self._terminate)
+        _, marker, _ = self._receive(0)
+        self._reset()
+        self._configure_logging()
+        born = [self._pid, self._grouped, self._memory.read()]
+        self._lines.channel.sendall(pack(0, orjson.dumps(born)))
+        while number := self._next_token():
+            _, head, body = self._receive(number)
+            task, context = orjson.loads(head)
+            answer = self._run(task, context, body)
+            os.write(self._lines.output, marker)
+            self._answer(number, answer)
+
+    def _run(self, task: str, context: Mapping[str, str], payload: bytes) -> tuple[list[object], bytes]:
+        variables = {f"CIRRUS_{name.upper()}": value for name, value in context.items()}
+        variables["CIRRUS_TASK"] = task
+        self._reset()
+        error = cause = None
+        output = b""
+        started = time.time()
+        try:
+            os.environ.update(variables)
+            output = self._host.run(task, payload)
+        except Terminated:
+            raise
+        except BaseException as failure:
+            error, cause = error_and_cause(failure, HOST)
+            self._print(failure)
+        finally:
+            self._leave_if_forked()
+            for name in variables:
+                os.environ.pop(name, None)
+        ended = time.time()
+        self._flush()
+        return [error, cause, started, ended, self._memory.read()], output
+
+    def _answer(self, number: int, answer: tuple[list[object], bytes]) -> None:
+        head, output = orjson.dumps(answer[0]), answer[1]
+        if len(output) < READ_SIZE:
+            self._lines.channel.sendall(pack(number, head, output))
+        else:
+            self._lines.channel.sendall(prefix(number, head, len(output)))
+            self._lines.channel.sendall(output)
+
+    def _next_token(self) -> int:
+        """The number of the next attempt that may start; 0 when there will be none."""
+        while True:
+            try:
+                return int.from_bytes(os.read(self._lines.tokens, TOKEN), "big")
+            except BlockingIOError:
+                waiting = select.poll()
+                waiting.register(self._lines.tokens, select.POLLIN)
+                waiting.poll()
+
+    def _receive(self, number: int) -> tuple[int, bytes, bytes]:
+        """The frame of that number; those before it were taken back."""
+        while True:
+            while self._frames:
+                if (frame := self._frames.popleft())[0] == number:
+                    return frame
+            if not self._reader.receive(self._lines.channel):
+                raise Terminated
+            self._frames.extend(self._reader.frames())
+
+    def _reset(self) -> None:
+        """Undo what the attempt before may have done to this process."""
+        os.dup2(self._lines.output, 1)
+        os.dup2(self._lines.output, 2)
+        os.chdir(self._project)
+        sys.stdout, sys.stderr = _unbuffered(1), _unbuffered(2)
+        signal.signal(signal.SIGTERM, self._terminate)
+
+    def _flush(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # a stream that the task replaced or closed
+                stream.flush()
+        LIBC.fflush(None)
+
+    def _print(self, failure: BaseException) -> None:
+        """Put the failure into the attempt's log, unless the task has logged it itself."""
+        if self._logged.last is not failure:
+            os.write(2, in_log(failure, HOST).encode("utf-8", "backslashreplace"))
+        self._logged.last = None
+
+    def _leave_if_forked(self) -> None:
+        """A child that the task forked and that returned from the task must not answer in its place."""
+        if os.getpid() != self._pid:
+            os._exit(0)
+
+    def _terminate(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        raise Terminated
+
+    def _configure_logging(self) -> None:
+        warnings.simplefilter("ignore", DeprecationWarning)
+        self._logged.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        root = logging.getLogger()
+        root.handlers[:] = [self._logged]
+        root.setLevel(logging.INFO)
+        for name in LOUD:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class LoggedErrors(logging.Handler):
+    """Writes records to whatever stderr is now, and remembers the exception that was logged last."""
+
+    last: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            if record.exc_info:
+                self.last = record.exc_info[1]
+            sys.stderr.write(self.format(record) + "\n")
+        except Exception:
+            self.handleError(record)
+
+
+def _unbuffered(descriptor: int) -> TextIO:
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(cast("io.BufferedWriter", raw), "utf-8", "backslashreplace", write_through=True)

@@ -1,0 +1,75 @@
+"""`cirrus manage DEPLOYMENT`: operate a deployment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cirrus.entry.cli.group import LazyGroup
+
+if TYPE_CHECKING:
+    from cirrus.flow.home import Home
+    from cirrus.settings import Deployment, Project
+
+_HERE = "cirrus.entry.cli.manage_"
+COMMANDS = {
+    "show": (f"{_HERE}show:show", "The deployment's configuration."),
+    "process": (f"{_HERE}submit:process", "Queue the payloads on stdin."),
+    "run-workflow": (f"{_HERE}submit:run_workflow", "Queue one payload, wait, print its output payload."),
+    "get-payloads": (f"{_HERE}payloads:get_payloads", "The input payloads of every record that matches."),
+    "get-payload": (f"{_HERE}payloads:get_payload", "The input payload of one record."),
+    "get-output-payload": (f"{_HERE}payloads:get_output_payload", "The output payload of one record."),
+    "export": (f"{_HERE}export:export", "Write payloads to a folder or an object store."),
+    "get-state": (f"{_HERE}records:get_state", "One record."),
+    "query": (f"{_HERE}records:query_records", "The records that match."),
+    "summary": (f"{_HERE}records:summary", "How many records are in each state."),
+    "events": (f"{_HERE}events:events", "What was decided about payloads, event by event."),
+    "abort": (f"{_HERE}records:abort", "Stop the running execution of a payload."),
+    "get-execution": (f"{_HERE}executions:get_execution", "One execution."),
+    "get-execution-input": (f"{_HERE}executions:get_execution_input", "What an execution was given."),
+    "get-execution-output": (f"{_HERE}executions:get_execution_output", "What an execution returned."),
+    "get-execution-events": (f"{_HERE}executions:get_execution_events", "The history of an execution."),
+    "get-workflow-definition": (
+        f"{_HERE}executions:get_workflow_definition",
+        "The state machine of a workflow.",
+    ),
+    "send-task-success": (f"{_HERE}tasks:send_task_success", "A task that waits for a token has succeeded."),
+    "send-task-failure": (f"{_HERE}tasks:send_task_failure", "A task that waits for a token has failed."),
+    "send-task-heartbeat": (f"{_HERE}tasks:send_task_heartbeat", "A task that waits for a token is alive."),
+    "get-activity-task": (f"{_HERE}tasks:get_activity_task", "The oldest waiting task of an activity."),
+    "get-logs": (f"{_HERE}logs:get_logs", "What the tasks of an execution printed."),
+    "check": (f"{_HERE}check:check", "Look for what should not be in the state database."),
+    "backup": (f"{_HERE}backup:backup", "Copy the state database while it is in use."),
+}
+ALIASES = {"get-input-payloads": "get-payloads", "get-input-payload": "get-payload"}
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """The project and the deployment that a command works on; opened when the command asks for it."""
+
+    folder: Path
+    name: str
+
+    def open(self) -> tuple[Project, Deployment, Home]:
+        """The project, its deployment, and the deployment's ports."""
+        from cirrus.app import deployment, open_home, open_project
+
+        project = open_project(self.folder)
+        where = deployment(project, self.name)
+        return project, where, open_home(project, where)
+
+    def home(self) -> Home:
+        """The deployment's ports."""
+        return self.open()[2]
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, aliases=ALIASES)
+@click.argument("deployment")
+@click.pass_context
+def manage(ctx: click.Context, deployment: str) -> None:
+    """Operate a deployment of the project by its name."""
+    ctx.obj = Managed(ctx.obj, deployment)

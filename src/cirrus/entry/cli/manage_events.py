@@ -1,0 +1,35 @@
+"""`cirrus manage NAME events`."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from cirrus.core.jsontext import encode
+from cirrus.entry.cli import output
+from cirrus.entry.cli.manage import Managed
+
+_PAGE = 1000
+_PAUSE = 0.3
+
+
+@click.command()
+@click.option("--payload-id", help="Only events about this payload.")
+@click.option("--after", type=int, default=0, help="Only events after this number.")
+@click.option("--follow", is_flag=True, help="Go on until interrupted.")
+@click.pass_obj
+def events(managed: Managed, payload_id: str | None, after: int, follow: bool) -> None:
+    """The workflow events, oldest first, as NDJSON; `number` counts them."""
+    home = managed.home()
+    while True:
+        found = home.state_db.events(payload_id=payload_id, after=after, limit=_PAGE)
+        for number, event in found:
+            output.line(encode({"number": number, **event.body()}))
+            after = number
+        if len(found) < _PAGE:
+            if not follow:
+                return
+            sys.stdout.flush()
+            time.sleep(_PAUSE)

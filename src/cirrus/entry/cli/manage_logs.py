@@ -1,0 +1,53 @@
+"""`cirrus manage NAME get-logs`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from cirrus.core.instant import iso
+from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.manage_executions import found_execution, which_execution
+from cirrus.ports.journal import AttemptLog
+
+_PAUSE = 0.3
+
+
+@click.command("get-logs")
+@which_execution
+@click.option("--task", help="Only this task, by its name or its state's.")
+@click.option("--follow", is_flag=True, help="Go on until the execution has ended.")
+@click.pass_obj
+def get_logs(managed: Managed, /, task: str | None, follow: bool, **which: Any) -> None:
+    """What the tasks of an execution printed, attempt by attempt."""
+    home = managed.home()
+    found = found_execution(home, **which)
+    shown: dict[int, int] = {}
+    while True:
+        current = home.state_db.execution(found.execution_id)
+        for log in home.journal.logs(found.execution_id):
+            if task in {None, log.task, log.state}:
+                _show(log, shown)
+        sys.stdout.flush()
+        if not follow or current is None or current.stopped is not None:
+            return
+        time.sleep(_PAUSE)
+
+
+def _show(log: AttemptLog, shown: dict[int, int]) -> None:
+    before = shown.get(log.ref, -1)
+    if len(log.text) <= before:
+        return
+    if before < 0:
+        name = log.state if log.state == log.task else f"{log.state} ({log.task})"
+        failed = f", {log.error}" if log.error else ""
+        click.echo(f"==> {name}, attempt {log.attempt}, {iso(log.started)}{failed} <==")
+    sys.stdout.buffer.flush()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(log.text[max(before, 0) :])
+    if log.text and not log.text.endswith(b"\n"):
+        sys.stdout.buffer.write(b"\n")
+    shown[log.ref] = len(log.text)

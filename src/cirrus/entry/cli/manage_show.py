@@ -1,0 +1,57 @@
+"""`cirrus manage NAME show`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from cirrus.entry.cli import output
+from cirrus.entry.cli.filters import raw_option
+from cirrus.entry.cli.manage import Managed
+
+_SECRET = re.compile(r"secret|password|passwd|token|credential|private|api_?key|access_?key", re.IGNORECASE)
+MASK = "***"
+
+
+@click.command()
+@raw_option
+@click.pass_obj
+def show(managed: Managed, raw: bool) -> None:
+    """The deployment's configuration; whatever may be a secret is masked."""
+    from cirrus.app import deployment, open_project
+
+    project = open_project(managed.folder)
+    where = asdict(deployment(project, managed.name))
+    where["root"] = str(where["root"])
+    tasks = {name: _task(asdict(spec)) for name, spec in project.tasks.items()}
+    workflows = {name: str(file) for name, file in project.workflows.items()}
+    shown = {"project": project.name, "folder": str(project.folder), "deployment": _masked(where)}
+    output.document({**shown, "tasks": tasks, "workflows": workflows}, raw=raw)
+
+
+def _task(spec: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in spec.items() if name != "name" and value not in (None, {})}
+    return {name: _masked(value) if isinstance(value, dict) else value for name, value in kept.items()}
+
+
+def _masked(table: dict[str, Any]) -> dict[str, Any]:
+    return {name: _mask(name, value) for name, value in table.items() if value is not None}
+
+
+def _mask(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return _masked(value)
+    if isinstance(value, str) and _SECRET.search(name):
+        return MASK
+    return _mask_url(value) if isinstance(value, str) and "://" in value else value
+
+
+def _mask_url(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    user = f"{MASK}@" if "@" in parts.netloc else ""
+    return urlunsplit((parts.scheme, user + host, parts.path, MASK if parts.query else "", ""))

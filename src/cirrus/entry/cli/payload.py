@@ -1,0 +1,59 @@
+"""`cirrus payload`: check and fill in payloads from stdin; needs no deployment."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cirrus.entry.cli import output
+from cirrus.entry.cli.group import LazyGroup
+
+
+@click.group(cls=LazyGroup)
+def payload() -> None:
+    """Check and fill in payloads, without a deployment."""
+
+
+@payload.command()
+def validate() -> None:
+    """Check the payloads on stdin; prints one line for each, and exits 1 if any is invalid."""
+    from cirrus.core.jsontext import encode
+    from cirrus.core.payload import read_payload
+    from cirrus.entry.cli.documents import documents
+    from cirrus.errors import InvalidPayload
+
+    wrong = 0
+    for text in documents(sys.stdin.buffer):
+        try:
+            found = read_payload(text)
+        except InvalidPayload as error:
+            wrong += 1
+            output.line(encode({"valid": False, "problems": list(error.problems)}))
+        else:
+            output.line(encode({"valid": True, "payload_id": str(found.id), "warnings": list(found.warnings)}))
+    sys.exit(1 if wrong else 0)
+
+
+@payload.command("get-id")
+def get_id() -> None:
+    """Print the id that the payload on stdin has, or would be given."""
+    from cirrus.core.payload import read_payload
+    from cirrus.entry.cli.documents import documents
+
+    for text in documents(sys.stdin.buffer):
+        click.echo(str(read_payload(text).id))
+
+
+@payload.command()
+@click.option("-x", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="A variable; wins over files.")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def template(given: tuple[tuple[str, str], ...], files: tuple[Path, ...]) -> None:
+    """Fill ${VAR} and ${VAR?default} in the text on stdin, from -x and from FILES of NAME=VALUE lines."""
+    from cirrus.core.substitute import parse_variables, substitute
+
+    variables: dict[str, str] = {}
+    for file in files:
+        variables |= parse_variables(file.read_text(encoding="utf-8"), str(file))
+    click.echo(substitute(sys.stdin.read(), variables | dict(given)), nl=False)

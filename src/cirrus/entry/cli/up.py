@@ -1,0 +1,59 @@
+"""`cirrus up`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from cirrus.entry.cli.output import say
+from cirrus.flow.work import Progress
+
+
+@click.command()
+@click.argument("name", default="local", metavar="[DEPLOYMENT]")
+@click.option("--until-idle", is_flag=True, help="Leave once nothing is queued, running or waiting to be sent.")
+@click.option("--workers", type=click.IntRange(1), help="At most so many worker processes.")
+@click.pass_obj
+def up(project: Path, name: str, until_idle: bool, workers: int | None) -> None:
+    """Work the queue of a deployment in the foreground, until interrupted.
+
+    Any number of these may run side by side. What one leaves behind when it is stopped or dies, another takes over.
+    """
+    from cirrus.app import deployment, open_project, open_worker
+    from cirrus.entry.cli.driving import Quiet, interruptible
+
+    opened = open_project(project)
+    worker = open_worker(opened, deployment(opened, name), workers=workers)
+    if not until_idle:
+        say(f"working the queue of {name}; interrupt to stop")
+    show = _Line() if sys.stderr.isatty() else Quiet()
+    with interruptible(worker):
+        worker.run(until_idle=until_idle, report=show)
+    show.close()
+    done = worker.progress
+    left = f"; {done.running} left running, for the next `cirrus up` to take over" if done.running else ""
+    invalid = f", {done.invalid} invalid" if done.invalid else ""
+    say(f"done: {done.completed} completed, {done.failed} failed{invalid}{left}")
+
+
+class _Line:
+    """One line on a terminal, renewed a few times a second."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + 0.2
+        trouble = f"  {progress.trouble}" if progress.trouble else ""
+        text = f"running {progress.running}  completed {progress.completed}  failed {progress.failed}{trouble}"
+        click.echo(f"\r\x1b[K{text[:200]}", err=True, nl=False)
+
+    def close(self) -> None:
+        """Clear the line."""
+        click.echo("\r\x1b[K", err=True, nl=False)

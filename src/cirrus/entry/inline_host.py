@@ -1,0 +1,114 @@
+"""Runs attempts at inline tasks: plain functions, in the control process itself.
+
+Nothing that a task raises gets out, but KeyboardInterrupt, which is the operator's. What it prints through Python goes
+to its attempt's log, and to its log alone: other threads print where they always did. There is no time limit, and
+nothing helps against a function that blocks or ends the process.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from cirrus.adapters.local.log_buffer import LogBuffer
+from cirrus.adapters.objects.store import ObjectStores
+from cirrus.entry.failure import error_and_cause, in_log
+from cirrus.entry.project_modules import ProjectModules
+from cirrus.entry.task_host import Surroundings, TaskHost
+from cirrus.ports.compute import TaskSpec
+from cirrus.tasks import kit
+
+HERE = str(Path(__file__).parent)
+Result = tuple[bytes | None, str | None, str | None, float, float]
+
+
+class InlineHost:
+    """Runs the inline tasks of a project; `environment` is set while they run, beside each attempt's context."""
+
+    def __init__(self, specs: Mapping[str, TaskSpec], project: Path, environment: Mapping[str, str]) -> None:
+        self._stores = ObjectStores(environment["CIRRUS_DATA"])
+        self._modules = ProjectModules(project)
+        around = Surroundings(project, project, self._stores)
+        self._tasks = TaskHost({name: spec for name, spec in specs.items() if spec.inline}, self._modules, around)
+        self._environment = dict(environment)
+
+    def run(self, task: str, payload: bytes, context: Mapping[str, str], log: LogBuffer) -> Result:
+        """Run one attempt: its output, or error and cause; when it began and ended, in seconds since the epoch."""
+        variables = {f"CIRRUS_{name.upper()}": value for name, value in context.items()}
+        variables |= {**self._environment, "CIRRUS_TASK": task}
+        output = error = cause = None
+        started = time.time()
+        try:
+            with heard(log), visible(variables), kit.provided(self._stores), self._modules.importable():
+                output = self._tasks.run(task, payload)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as failure:
+            error, cause = error_and_cause(failure, HERE)
+            log.write(in_log(failure, HERE).encode("utf-8", "backslashreplace"))
+        return output, error, cause, started, time.time()
+
+    def close(self) -> None:
+        """Forget the project's modules."""
+        self._modules.remove()
+
+
+@contextmanager
+def heard(log: LogBuffer) -> Iterator[None]:
+    """What this thread prints goes to `log`."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (_stream(Ear(log, stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class Ear(io.RawIOBase):
+    """Passes what its thread writes to a log, and what others write to the stream whose place it takes."""
+
+    def __init__(self, log: LogBuffer, instead_of: TextIO) -> None:
+        self._log = log
+        self._instead_of = instead_of
+        self._thread = threading.get_ident()
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Take all of it."""
+        text = bytes(data)
+        if threading.get_ident() == self._thread:
+            self._log.write(text)
+        else:
+            self._instead_of.write(text.decode("utf-8", "replace"))
+        return len(text)
+
+
+def _stream(raw: Ear) -> TextIO:
+    return io.TextIOWrapper(cast("io.BufferedWriter", raw), "utf-8", "backslashreplace", write_through=True)
+
+
+@contextmanager
+def visible(variables: Mapping[str, str]) -> Iterator[None]:
+    """Have `os.environ` show `variables`; not the C library, whose environment no thread may change beside others."""
+    shown = cast("Any", os.environ)
+    data, added = shown._data, {shown.encodekey(key): shown.encodevalue(value) for key, value in variables.items()}
+    before = {key: data.get(key) for key in added}
+    data.update(added)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                data.pop(key, None)
+            else:
+                data[key] = value

@@ -1,0 +1,117 @@
+"""Runs unmodified stactask Task classes as Lambda would run them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from cirrus.adapters.objects import local_hrefs, s3_redirect
+from cirrus.adapters.objects.store import ObjectStores
+from cirrus.entry.failure import TaskFailure
+from cirrus.entry.task_output import described
+
+logger = logging.getLogger("cirrus")
+Json = dict[str, Any]
+
+
+def is_task(found: object) -> bool:
+    """Whether `found` is a subclass of stactask.Task; stactask is not imported to find out."""
+    module = sys.modules.get("stactask.task")
+    return module is not None and inspect.isclass(found) and issubclass(found, module.Task)
+
+
+def runner(task: Any, params: str | None, scratch: Path, stores: ObjectStores) -> Callable[[Json], object]:
+    """A function of a payload that runs `task`; its parameters stand under `params`, if given."""
+    s3_redirect.install(stores)
+    local_hrefs.install()
+    accepted = inspect.signature(task.__init__).parameters
+    takes_workdir = "workdir" in accepted or any(p.kind is p.VAR_KEYWORD for p in accepted.values())
+
+    def run(payload: Json) -> object:
+        process, renamed = rename(payload, params, task.name)
+        with own_event_loop(), workdir(scratch) as folder:
+            options = {"workdir": folder} if takes_workdir else {}
+            try:
+                output = task.handler(renamed, **options)
+            except (TypeError, AttributeError) as error:
+                raise misreturned(error, task.__name__) or error from error
+            warn_of_lost(output, str(folder))
+        if renamed is not payload and isinstance(output, dict) and "process" in output:
+            output["process"] = process
+        return output
+
+    return run
+
+
+def warn_of_lost(output: object, folder: str) -> None:
+    """Say in the log which Assets point into the working directory, which is about to be removed."""
+    features = output.get("features") if isinstance(output, dict) else None
+    for item in features if isinstance(features, list) else []:
+        for key, asset in (item.get("assets") or {}).items() if isinstance(item, dict) else ():
+            if str(asset.get("href", "")).startswith(folder):
+                logger.warning("Asset %r of Item %r was not uploaded and is lost", key, item.get("id"))
+
+
+def misreturned(error: Exception, name: str) -> TaskFailure | None:
+    """The failure of a process() that gave no dicts, on which stactask itself stumbled; None if it did not."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_globals.get("__name__") != "stactask.task":
+        return None
+    function, known = trace.tb_frame.f_code.co_name, trace.tb_frame.f_locals
+    if function == "_post_process_item":
+        found = f"gave {described(known.get('item'))} among its Items"
+    elif function == "handler" and "item" not in known:
+        found = "returned nothing that can be iterated over"
+    else:
+        return None
+    return TaskFailure("InvalidOutput", f"{name}.process() {found}; expected Items as dicts, in a list")
+
+
+def rename(payload: Json, params: str | None, name: str) -> tuple[Any, Json]:
+    """The payload's own `process`, and the payload with the parameters of `params` under the Task class's
+    name.
+    """
+    process = payload.get("process")
+    first = process[0] if isinstance(process, list) and process else process
+    if not params or params == name or not isinstance(first, dict):
+        return process, payload
+    tasks = first.get("tasks")
+    if not isinstance(tasks, dict) or params not in tasks:
+        return process, payload
+    changed = {**first, "tasks": {**tasks, name: tasks[params]}}
+    return process, {**payload, "process": [changed, *process[1:]] if isinstance(process, list) else changed}
+
+
+@contextmanager
+def own_event_loop() -> Iterator[None]:
+    """A fresh event loop for the task's downloads: one that an earlier attempt closed or unset would fail
+    them.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+@contextmanager
+def workdir(root: Path) -> Iterator[Path]:
+    """A fresh folder below `root`, gone afterwards."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=root))
+    try:
+        yield path
+    finally:
+        rmtree(path, ignore_errors=True)
