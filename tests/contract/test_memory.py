@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from cirrus.adapters.memory.journal import MemoryJournal
+from cirrus.adapters.memory.outbox import MemoryOutbox
+from cirrus.adapters.memory.payloads import MemoryPayloads
+from cirrus.adapters.memory.queue import MemoryQueue
+from cirrus.adapters.memory.state_db import MemoryStateDb
+from cirrus.adapters.memory.store import Store
+from cirrus.testing.journal import JournalContract
+from cirrus.testing.outbox import OutboxContract
+from cirrus.testing.payloads import HistoryContract, PayloadsContract
+from cirrus.testing.ports import SUBSCRIPTIONS, Connect, Ports, PortsContract
+from cirrus.testing.queue import QueueContract
+from cirrus.testing.state_db import StateDbContract
+
+
+class Memory(PortsContract):
+    @pytest.fixture
+    def connect(self) -> Connect:
+        store = Store()
+
+        def connect() -> Ports:
+            state_db = MemoryStateDb(store, SUBSCRIPTIONS)
+            return Ports(
+                state_db=state_db,
+                queue=MemoryQueue(store, state_db),
+                payloads=MemoryPayloads(store, "test"),
+                journal=MemoryJournal(store),
+                outbox=MemoryOutbox(store),
+                unit=store,
+            )
+
+        return connect
+
+
+class TestStateDb(Memory, StateDbContract):
+    pass
+
+
+class TestQueue(Memory, QueueContract):
+    pass
+
+
+class TestPayloads(Memory, PayloadsContract, HistoryContract):
+    pass
+
+
+class TestJournal(Memory, JournalContract):
+    pass
+
+
+class TestOutbox(Memory, OutboxContract):
+    pass

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.journal import SqliteJournal
+from cirrus.adapters.sqlite.outbox import SqliteOutbox
+from cirrus.adapters.sqlite.payloads import SqlitePayloads
+from cirrus.adapters.sqlite.queue import SqliteQueue
+from cirrus.adapters.sqlite.state_db import SqliteStateDb
+from cirrus.testing.journal import JournalContract
+from cirrus.testing.outbox import OutboxContract
+from cirrus.testing.payloads import HistoryContract, PayloadsContract
+from cirrus.testing.ports import SUBSCRIPTIONS, Connect, Ports, PortsContract
+from cirrus.testing.queue import QueueContract
+from cirrus.testing.state_db import StateDbContract
+
+
+class Sqlite(PortsContract):
+    @pytest.fixture
+    def connect(self, tmp_path: Path) -> Iterator[Connect]:
+        databases: list[Database] = []
+        ticks = count()
+
+        (tmp_path / "home").mkdir()
+
+        def connect() -> Ports:
+            # A way of its own to the same file: threads of one process then meet in SQLite, as processes do.
+            way = tmp_path / f"way-{len(databases)}"
+            way.symlink_to(tmp_path / "home", target_is_directory=True)
+            database = Database(way / "cirrus.db")
+            databases.append(database)
+            state_db = SqliteStateDb(database, SUBSCRIPTIONS)
+            return Ports(
+                state_db=state_db,
+                queue=SqliteQueue(database, state_db),
+                payloads=SqlitePayloads(database, state_db, "test", lambda: next(ticks)),
+                journal=SqliteJournal(database),
+                outbox=SqliteOutbox(database),
+                unit=database,
+            )
+
+        yield connect
+        for database in databases:
+            database.close()
+
+
+class TestStateDb(Sqlite, StateDbContract):
+    pass
+
+
+class TestQueue(Sqlite, QueueContract):
+    pass
+
+
+class TestPayloads(Sqlite, PayloadsContract, HistoryContract):
+    pass
+
+
+class TestJournal(Sqlite, JournalContract):
+    pass
+
+
+class TestOutbox(Sqlite, OutboxContract):
+    pass

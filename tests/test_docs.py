@@ -1,0 +1,182 @@
+"""The documentation is what the program is: generated pages, links, names, and the tutorial's commands and output."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cirrus import errors
+from cirrus.core.event import EventType
+from cirrus.core.state import State
+from cirrus.entry.cli import reference
+from cirrus.settings import SECTIONS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PLAYED = [page for page in PAGES if "<!-- run -->" in page.read_text()]
+LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
+PROSE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_generated_blocks_are_what_the_generator_gives_now(page):
+    assert page.read_text() == reference.filled(page.read_text()), "run: python -m cirrus.entry.cli.reference docs"
+
+
+def test_every_block_is_used():
+    text = "".join(page.read_text() for page in PAGES)
+    assert [name for name in reference.BLOCKS if f"<!-- generated: {name} -->" not in text] == []
+
+
+def test_every_command_and_option_is_in_the_reference():
+    text = (ROOT / "docs/reference/cli.md").read_text()
+    for words, command in reference.commands():
+        _, mark, section = text.partition(f"## `{words}`\n")
+        assert mark, words
+        section = section.partition("\n## ")[0]
+        for option in reference.options(command):
+            assert all(f"`{name}" in section or f", {name}" in section for name in option.opts), (words, option.opts)
+
+
+def test_every_setting_is_in_the_reference():
+    text = (ROOT / "docs/reference/settings.md").read_text()
+    for section, settings in SECTIONS.items():
+        _, mark, rest = text.partition(f"## `[{section}]`\n")
+        assert mark, section
+        missing = [one.name for one in settings if f"| `{one.name}` |" not in rest.partition("\n## ")[0]]
+        assert not missing, (section, missing)
+
+
+ERRORS = [name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)]
+
+
+@pytest.mark.parametrize(("page", "names"), [("state", list(State)), ("events", list(EventType)), ("errors", ERRORS)])
+def test_every_name_is_explained(page, names):
+    text = (ROOT / f"docs/reference/{page}.md").read_text()
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_relative_links_lead_somewhere(page):
+    broken = []
+    for target in LINK.findall(PROSE.sub("", page.read_text())):
+        path, _, anchor = target.partition("#")
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to a page's headings."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    reached, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page in reached or page.suffix != ".md" or not page.exists():
+            continue
+        reached.add(page)
+        links = LINK.findall(page.read_text())
+        ahead += [(page.parent / target.partition("#")[0]).resolve() for target in links if "://" not in target]
+    assert [named(page) for page in PAGES if page not in reached] == []
+
+
+# ---------------------------------------------------------------- what pages show is what happens
+
+STEP = re.compile(r"<!-- (?P<what>run|edit|write|append)(?:: (?P<file>\S+))? -->\n+```\w+\n(?P<body>.*?)```", re.DOTALL)
+HOME = "/home/ana"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)")
+EXECUTION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@pytest.mark.parametrize("page", PLAYED, ids=named)
+def test_the_commands_of_a_page_give_what_it_shows(page, tmp_path):
+    shutil.copy(page, tmp_path / "page.md")
+    play(page.read_text(), tmp_path)
+
+
+def play(text: str, folder: Path) -> None:
+    """Run the marked blocks of a page one after another, as in one terminal."""
+    here = folder
+    for step in STEP.finditer(text):
+        if step["file"]:
+            change(here / step["file"], step["what"], step["body"])
+            continue
+        for command, shown in commands(step["body"]):
+            if command.startswith("cd "):
+                here = (here / command.removeprefix("cd ")).resolve()
+                continue
+            got = plain(terminal(command, here), folder)
+            want = plain(shown, folder)
+            same = doctest.OutputChecker().check_output(want, got, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+            assert same, f"$ {command}\n--- the page shows\n{want}\n--- the command gave\n{got}"
+
+
+def commands(body: str) -> Iterator[tuple[str, str]]:
+    """The commands of a console block, each with the output that follows it."""
+    for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+        command = re.match(r"(?:.*\\\n)*.*\n", part)
+        assert command
+        yield command[0].strip(), part[command.end() :]
+
+
+def change(file: Path, what: str, body: str) -> None:
+    """Do to a file what a page tells its reader to do."""
+    if what == "edit":
+        edit(file, body)
+    else:
+        with file.open("a" if what == "append" else "w") as opened:
+            opened.write(body if what == "write" else f"\n{body}")
+
+
+def edit(file: Path, diff: str) -> None:
+    """Replace the lines that a diff takes away by those that it adds; they must stand there exactly once."""
+    lines = diff.splitlines()
+    old = "".join(line[1:] + "\n" for line in lines if line.startswith("-"))
+    new = "".join(line[1:] + "\n" for line in lines if line.startswith("+"))
+    text = file.read_text()
+    assert text.count(old) == 1, f"{file} has this {text.count(old)} times:\n{old}"
+    file.write_text(text.replace(old, new))
+
+
+def terminal(command: str, folder: Path) -> str:
+    """What a terminal shows once a command has ended, progress that was wiped out left out."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with subprocess.Popen(
+        ["bash", "-c", command], cwd=folder, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment
+    ):
+        os.close(theirs)
+        shown = bytearray()
+        try:
+            while data := os.read(ours, 65536):
+                shown += data
+        except OSError:  # the other end is closed
+            pass
+        os.close(ours)
+    lines = shown.decode().replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rpartition("\x1b[K")[2] for line in lines)
+
+
+def plain(text: str, folder: Path) -> str:
+    """Output without what differs from run to run: times, ids of executions, where the project stands."""
+    return EXECUTION.sub("<id>", TIME.sub("<time>", text.replace(str(folder.resolve()), HOME))).rstrip() + "\n"
