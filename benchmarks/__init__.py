@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks.<name> [--json]`, each printing figures and ratios."""
