@@ -28,11 +28,13 @@ from typing import TextIO, cast
 import orjson
 
 from cirrus.adapters.local.frames import READ_SIZE, FrameReader, pack, prefix
+from cirrus.adapters.local.hold import Held
 from cirrus.adapters.local.process_memory import OwnMemory
 from cirrus.entry.failure import error_and_cause, in_log
 from cirrus.entry.task_host import TaskHost
 
 TOKEN = 4
+UNHELD_SECONDS = 0.02
 LOUD = ("botocore", "s3transfer", "urllib3", "fsspec", "asyncio", "aiobotocore", "boto3")
 HOST = str(Path(__file__).parent)
 LIBC = ctypes.CDLL(None)
@@ -54,10 +56,11 @@ class Lines:
 class AttemptLoop:
     """Serves one control process until its tokens end; `grouped` if this process has a control group of its own."""
 
-    def __init__(self, lines: Lines, host: TaskHost, project: Path, grouped: bool) -> None:
+    def __init__(self, lines: Lines, host: TaskHost, project: Path, held: Held, *, grouped: bool) -> None:
         self._lines = lines
         self._host = host
         self._project = project
+        self._held = held
         self._reader = FrameReader()
         self._frames: deque[tuple[int, bytes, bytes]] = deque()
         self._pid = os.getpid()
@@ -114,6 +117,9 @@ class AttemptLoop:
     def _next_token(self) -> int:
         """The number of the next attempt that may start; 0 when there will be none."""
         while True:
+            if not self._held.lasts():
+                time.sleep(UNHELD_SECONDS)  # whoever holds the tokens sleeps, and may take them back
+                continue
             try:
                 return int.from_bytes(os.read(self._lines.tokens, TOKEN), "big")
             except BlockingIOError:

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 
 import orjson
 
+from cirrus.adapters.local.hold import Held
 from cirrus.adapters.local.process_tree import (
     Snapshot,
     adopt_orphans,
@@ -59,8 +60,15 @@ class Nursery:
     """Forks workers, signals them, and tells when they end."""
 
     def __init__(
-        self, control: socket.socket, host: TaskHost, around: Surroundings, grace: float, groups: str | None
+        self,
+        control: socket.socket,
+        host: TaskHost,
+        around: Surroundings,
+        held: Held,
+        grace: float,
+        groups: str | None,
     ) -> None:
+        self._held = held
         self._groups = groups
         self._control = control
         self._host = host
@@ -121,7 +129,8 @@ class Nursery:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in (self._control.detach(), self._wake_read, self._wake_write):
                 os.close(descriptor)
-            work(descriptors, self._host, self._around.project, self._groups and f"{self._groups}{number}")
+            group = self._groups and f"{self._groups}{number}"
+            work(descriptors, self._host, self._around.project, self._held, group)
         with suppress(OSError):
             os.setpgid(pid, pid)
         self._children[pid] = Child(number, pid)
@@ -164,7 +173,7 @@ def next_ended() -> int | None:
     return ended.si_pid if ended else None
 
 
-def work(descriptors: list[int], host: TaskHost, project: Path, group: str | None) -> NoReturn:
+def work(descriptors: list[int], host: TaskHost, project: Path, held: Held, group: str | None) -> NoReturn:
     """Be a worker process, to the end."""
     status = 0
     try:
@@ -174,7 +183,7 @@ def work(descriptors: list[int], host: TaskHost, project: Path, group: str | Non
         die_with_pipe(life)
         reseed()
         lines = Lines(socket.socket(fileno=channel), output, tokens)
-        AttemptLoop(lines, host, project, grouped=enter(group)).serve()
+        AttemptLoop(lines, host, project, held, grouped=enter(group)).serve()
         atexit._run_exitfuncs()
     except Terminated:
         status = 143
@@ -229,7 +238,8 @@ def main() -> None:
     gc.freeze()
     adopt_orphans()
     survive_pipe(life)
-    nursery = Nursery(socket.socket(fileno=channel), host, around, told["grace"], told["groups"])
+    control, held = socket.socket(fileno=channel), Held(Path(told["hold"]))
+    nursery = Nursery(control, host, around, held, told["grace"], told["groups"])
     nursery.serve()
     nursery.end()
 

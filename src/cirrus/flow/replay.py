@@ -47,7 +47,9 @@ def events(entries: Sequence[Entry], given: bytes) -> Iterator[tuple[Path, Any, 
 
 
 def fold(machine: Callable[[bytes], asl.Machine], begun: Begun, entries: Sequence[Entry]) -> Nest:
-    """The nest that a journal leads to."""
+    """The nest that a journal leads to; InvalidPayload if a body that states only pass on is damaged."""
+    for body in (begun.input, *(entry.body for entry in entries if entry.body is not None)):
+        decode(body)
     nest = Nest({(): Level(machine(begun.definition), begun.workflow, begun.execution_id)})
     for path, event, entry, fields in events(entries, begun.input):
         if path and isinstance(event, asl.Start):

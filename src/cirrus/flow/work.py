@@ -117,10 +117,9 @@ class Worker:
 
     def _turn(self) -> bool:
         try:
-            self._look_back(self._home.clock())
             self._pending += self._compute.collect(self._patience())
             now = self._home.clock()
-            self._beat(now)
+            self._renew(now)
             self._driver.drop(self._home.journal.cancelled(self._owner) if self._recheck(now) else ())
             return self._decide(now)
         except Overtaken as gone:
@@ -131,11 +130,18 @@ class Worker:
             self._stop.wait(0.2)
             return True
 
-    def _look_back(self, now: int) -> None:
-        """After a sleep longer than our lease, let go of what was taken over before any of its tasks starts."""
-        if len(self._driver) and now - self._beat_at >= self._home.limits.lease:
-            self._beat(now)
-            self._driver.keep(self._home.journal.held(self._owner))
+    def _renew(self, now: int) -> None:
+        """Renew the lease in time, and with it the tasks' leave to start.
+
+        After a sleep longer than the lease, first let go of what was taken over meanwhile.
+        """
+        since, lease = now - self._beat_at, self._home.limits.lease
+        if abs(since) >= lease // 4:
+            self._home.journal.beat(self._owner, now + lease, self._about)
+            if len(self._driver) and since >= lease:
+                self._driver.keep(self._home.journal.held(self._owner))
+            self._beat_at = now
+        self._compute.hold((self._beat_at + lease - now) / SECOND)
 
     def _decide(self, now: int) -> bool:
         outcomes = list(self._pending)
@@ -190,11 +196,6 @@ class Worker:
         if self._starved and not changed and self._checked_at != now:
             return 0
         return max(0, min(self._home.limits.batch, room))
-
-    def _beat(self, now: int) -> None:
-        if abs(now - self._beat_at) >= self._home.limits.lease // 4:
-            self._home.journal.beat(self._owner, now + self._home.limits.lease, self._about)
-            self._beat_at = now
 
     def _recheck(self, now: int) -> bool:
         if abs(now - self._checked_at) < _RECHECK:

@@ -70,6 +70,13 @@ class Compute(Protocol):
     def collect(self, timeout: float) -> list[Outcome]:
         """The outcomes that have come since the last call; waits up to `timeout` seconds for the first one."""
 
+    def hold(self, seconds: float) -> None:
+        """No attempt starts later than `seconds` after the last `collect` returned, until the next call.
+
+        So a control process that was stopped while it slept starts nothing that others may have taken over. Without
+        a call there is no such limit.
+        """
+
     def cancel(self, attempt_id: str) -> None:
         """Stop an attempt, its child processes too; its outcome has the error `Cirrus.Cancelled`."""
 

@@ -131,6 +131,16 @@ class ComputeContract:
         outcome = finish(compute, [attempt(1, "echo", text=text)])["attempt-1"]
         assert orjson.loads(outcome.output or b"")["text"] == text
 
+    def test_nothing_starts_while_the_hold_is_over(self, compute: Compute) -> None:
+        finish(compute, [attempt(0, "echo")])
+        compute.hold(-1.0)
+        compute.submit([attempt(n, "echo", n=n) for n in range(1, 4)])
+        compute.cancel("attempt-3")
+        assert {one.id for one in (*compute.collect(0.1), *compute.collect(0.1))} <= {"attempt-3"}
+        compute.hold(DEADLINE)
+        outcomes = gather(compute, compute.in_flight())
+        assert {outcome.error for name, outcome in outcomes.items() if name != "attempt-3"} == {None}
+
     def test_cancelled_attempt_comes_back_as_cancelled(self, compute: Compute) -> None:
         compute.submit([attempt(n, "echo", n=n) for n in range(100)])
         compute.cancel("attempt-99")

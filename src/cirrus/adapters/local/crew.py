@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cirrus.adapters.local.backlog import Env, Job
+from cirrus.adapters.local.hold import Hold
 from cirrus.adapters.local.scratch import Scratch, sweep
 from cirrus.adapters.local.worker_process import Doom, WorkerProcess
 from cirrus.adapters.local.zygote import PRELOAD_SECONDS, Home, Zygote
@@ -46,10 +47,11 @@ class Watcher(Protocol):
 class Crew:
     """Starts, watches and ends workers; tells `watcher` what happens."""
 
-    def __init__(self, home: Home, selector: selectors.BaseSelector, watcher: Watcher) -> None:
+    def __init__(self, home: Home, selector: selectors.BaseSelector, watcher: Watcher, hold: Hold) -> None:
         self._home = home
         self._selector = selector
         self._watcher = watcher
+        self._hold = hold
         self._workers: dict[int, WorkerProcess] = {}
         self._zygotes: dict[Env, Zygote] = {}
         self._bare: set[Env] = set()
@@ -135,7 +137,7 @@ class Crew:
             self._scratch = Scratch()
         scratch = Path(tempfile.mkdtemp(dir=self._scratch.path))
         own = {name: spec for name, spec in self._home.specs.items() if frozenset(spec.env.items()) == env}
-        home = replace(self._home, scratch=scratch, specs=own)
+        home = replace(self._home, scratch=scratch, specs=own, hold=self._hold.share(scratch))
         zygote = Zygote(home, dict(env), preload=env not in self._bare)
         self._zygotes[env] = zygote
         self._selector.register(zygote.socket, READ, lambda: self._on_zygote(env, zygote))

@@ -24,6 +24,7 @@ from cirrus.adapters.local.backlog import Backlog, Job, TaskQueue
 from cirrus.adapters.local.crew import Crew
 from cirrus.adapters.local.dispatch import BATCH_BYTES, OVERDUE, Dispatch, Place
 from cirrus.adapters.local.exit_status import ended
+from cirrus.adapters.local.hold import Hold
 from cirrus.adapters.local.inline import Inline
 from cirrus.adapters.local.lifetime import Lifetime
 from cirrus.adapters.local.memory_limits import Mechanism, MemoryLimits, over_limit
@@ -77,7 +78,9 @@ class LocalPool:
         places = absolute(data, project)
         apart = {name: spec for name, spec in self._specs.items() if not spec.inline}
         home = Home(project, apart, places, grace, dict(environment or {}), groups=self._memory.groups)
-        self._crew = Crew(home, self._selector, self)
+        self._hold = Hold()
+        self._collected = time.monotonic()
+        self._crew = Crew(home, self._selector, self, self._hold)
         self._places = Dispatch(self._crew, self._most, self._lifetime)
         self._inline = Inline(self._specs, project, {**home.environment, "CIRRUS_DATA": places})
         self._wake_read, self._wake_write = os.pipe()
@@ -108,10 +111,16 @@ class LocalPool:
                     self._woken = False
                     outcomes, self._done = self._done, []
                     self._uncollected -= len(outcomes)
+                    self._collected = time.monotonic()
                     return outcomes
-            wait = deadline - time.monotonic()
+            self._collected = time.monotonic()
+            wait = deadline - self._collected
             if wait <= 0:
                 return []
+
+    def hold(self, seconds: float) -> None:
+        """Let attempts start until so long after the last `collect`."""
+        self._hold.until(self._collected + seconds)
 
     def cancel(self, attempt_id: str) -> None:
         """Stop an attempt, wherever it is; one that has ended or is unknown is left alone."""
@@ -162,6 +171,7 @@ class LocalPool:
             self._crew.close()
             self._memory.close()
             self._inline.close()
+            self._hold.close()
             self._jobs.clear()
             self._selector.close()
             for end in (self._wake_read, self._wake_write):
@@ -236,7 +246,7 @@ class LocalPool:
             if self._closed:
                 return
             self._dispatch()
-            busy = self._done or self._inline
+            busy = self._done or (self._inline and self._hold.lasts())
             wait = 0.0 if busy else max(0.0, min(wait, self._next_deadline() - time.monotonic()))
             self._waiting = True
         try:
@@ -304,7 +314,7 @@ class LocalPool:
     def _run_inline(self) -> None:
         """Run inline attempts for a moment, without the lock: `cancel` and `close` may come meanwhile."""
         until = time.monotonic() + INLINE_SECONDS
-        while self._inline and time.monotonic() < until:
+        while self._inline and time.monotonic() < until and self._hold.lasts():
             job = self._inline.first()
             if job is None:
                 return

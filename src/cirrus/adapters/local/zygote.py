@@ -34,7 +34,8 @@ PRELOAD_SECONDS = 60
 class Home:
     """What every worker needs to know: project folder, scratch folder, tasks, where relative uploads go.
 
-    `groups` is the beginning of the paths of the workers' control groups; their numbers follow.
+    `hold` is a file that says until when attempts may start. `groups` is the beginning of the paths of the workers'
+    control groups; their numbers follow.
     """
 
     project: Path
@@ -43,6 +44,7 @@ class Home:
     grace: float
     environment: Mapping[str, str] = field(default_factory=dict)
     scratch: Path = Path()
+    hold: Path = Path()
     groups: str | None = None
 
 
@@ -146,6 +148,7 @@ def write_config(home: Home) -> Path:
     body = {
         "project": str(home.project),
         "scratch": str(home.scratch),
+        "hold": str(home.hold),
         "data": home.data,
         "grace": home.grace,
         "groups": home.groups,

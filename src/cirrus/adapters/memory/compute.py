@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from math import inf
 from typing import Any
 
 import orjson
@@ -26,6 +27,8 @@ class MemoryCompute:
         self._done: list[Outcome] = []
         self._changed = threading.Condition()
         self._woken = False
+        self._collected = time.monotonic()
+        self._until = inf
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Take attempts in."""
@@ -38,10 +41,15 @@ class MemoryCompute:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._done or self._woken, timeout)
             self._woken = False
-            while self._waiting:
+            while self._waiting and time.monotonic() < self._until:
                 self._done.append(self._run(self._waiting.popleft()))
             outcomes, self._done = self._done, []
+            self._collected = time.monotonic()
             return outcomes
+
+    def hold(self, seconds: float) -> None:
+        """Start nothing later than that after the last `collect`."""
+        self._until = self._collected + seconds
 
     def cancel(self, attempt_id: str) -> None:
         """Stop an attempt that waits."""
