@@ -179,7 +179,7 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], named: str, expected: s
         ("upload_options", {"path_template": "../${id}"}, "upload_options.path_template", "'..' is not allowed"),
         ("upload_options", {"collections": []}, "upload_options.collections", "an object"),
         ("upload_options", {"collections": {"c": "("}}, "upload_options.collections.c", "no regular expression"),
-        ("upload_options", {"collections": {"c": 5}}, "upload_options.collections.c", "no regular expression"),
+        ("upload_options", {"collections": {"c": 5}}, "upload_options.collections.c", "a regular expression"),
         ("upload_options", {"public_assets": 5}, "upload_options.public_assets", "a list of asset names"),
         ("upload_options", {"public_assets": [5]}, "upload_options.public_assets", "a list of asset names"),
         ("upload_options", {"headers": []}, "upload_options.headers", "an object"),

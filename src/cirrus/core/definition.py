@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from cirrus.core.collection import as_jsonpath
 from cirrus.core.item_filter import check_filter, check_path
 from cirrus.core.payload_id import WORKFLOW_NAME
 from cirrus.errors import InvalidPayload
@@ -102,13 +103,25 @@ def _path_template(where: str, value: Any) -> Iterator[str]:
 
 def _patterns(where: str, value: Any) -> Iterator[str]:
     if not isinstance(value, dict):
-        yield f"{where}: an object (collection to regular expression) is expected, not {value!r:.80}"
+        yield f"{where}: an object (collection to pattern) is expected, not {value!r:.80}"
         return
     for name, pattern in value.items():
-        try:
+        yield from _pattern(f"{where}.{name}", pattern)
+
+
+def _pattern(where: str, pattern: Any) -> Iterator[str]:
+    """A regular expression on the Item's id, or a JSONPath, which begins with `$`."""
+    if not isinstance(pattern, str) or not pattern:
+        yield f"{where}: a regular expression on the Item's id, or a JSONPath, is expected, not {pattern!r}"
+        return
+    try:
+        as_jsonpath(pattern)
+        if not pattern.startswith("$"):
             re.compile(pattern)
-        except (re.error, TypeError) as error:
-            yield f"{where}.{name}: {pattern!r} is no regular expression: {error}"
+    except re.error as error:
+        yield f"{where}: {pattern!r} is no regular expression: {error}"
+    except InvalidPayload as error:
+        yield f"{where}: {error}"
 
 
 def _public_assets(where: str, value: Any) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +27,16 @@ def matching_items(items: Sequence[Any], expression: str) -> list[Any]:
     except Exception as error:
         raise InvalidPayload(f"chain_filter {expression!r} cannot be applied: {error}") from None
     return found
+
+
+def matches(path: str, item: Mapping[str, Any]) -> bool:
+    """Whether a JSONPath finds just one value in an array that holds just the Item, as stactask matches."""
+    try:
+        return len(_compiled(path, path).find([item])) == 1
+    except InvalidPayload:
+        raise
+    except Exception as error:
+        raise InvalidPayload(f"{path!r} cannot be applied: {error}") from None
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from typing import Any
 
 from cirrus.adapters.objects import local_hrefs, s3_redirect
 from cirrus.adapters.objects.store import ObjectStores
+from cirrus.core.collection import with_jsonpaths
 from cirrus.entry.failure import TaskFailure
 from cirrus.entry.task_output import described
 
@@ -36,15 +37,15 @@ def runner(task: Any, params: str | None, scratch: Path, stores: ObjectStores) -
     takes_workdir = "workdir" in accepted or any(p.kind is p.VAR_KEYWORD for p in accepted.values())
 
     def run(payload: Json) -> object:
-        process, renamed = rename(payload, params, task.name)
+        process, adapted = adapt(payload, params, task.name)
         with own_event_loop(), workdir(scratch) as folder:
             options = {"workdir": folder} if takes_workdir else {}
             try:
-                output = task.handler(renamed, **options)
+                output = task.handler(adapted, **options)
             except (TypeError, AttributeError) as error:
                 raise misreturned(error, task.__name__) or error from error
             warn_of_lost(output, str(folder))
-        if renamed is not payload and isinstance(output, dict) and "process" in output:
+        if adapted is not payload and isinstance(output, dict) and "process" in output:
             output["process"] = process
         return output
 
@@ -77,18 +78,21 @@ def misreturned(error: Exception, name: str) -> TaskFailure | None:
     return TaskFailure("InvalidOutput", f"{name}.process() {found}; expected Items as dicts, in a list")
 
 
-def rename(payload: Json, params: str | None, name: str) -> tuple[Any, Json]:
-    """The payload's own `process`, and the payload with the parameters of `params` under the Task class's
-    name.
+def adapt(payload: Json, params: str | None, name: str) -> tuple[Any, Json]:
+    """The payload's own `process`, and the payload as stactask expects it.
+
+    The parameters of `params` stand under the Task class's name, and patterns for collections are JSONPaths.
     """
     process = payload.get("process")
     first = process[0] if isinstance(process, list) and process else process
-    if not params or params == name or not isinstance(first, dict):
+    if not isinstance(first, dict):
         return process, payload
+    changed = with_jsonpaths(first)
     tasks = first.get("tasks")
-    if not isinstance(tasks, dict) or params not in tasks:
+    if params and params != name and isinstance(tasks, dict) and params in tasks:
+        changed = {**changed, "tasks": {**tasks, name: tasks[params]}}
+    if changed is first:
         return process, payload
-    changed = {**first, "tasks": {**tasks, name: tasks[params]}}
     return process, {**payload, "process": [changed, *process[1:]] if isinstance(process, list) else changed}
 
 

@@ -10,8 +10,15 @@ import click
 from cirrus.entry.cli import output
 from cirrus.entry.cli.group import LazyGroup
 
+COMMANDS = {
+    "preview": (
+        "cirrus.entry.cli.payload_preview:preview",
+        "The output collection and upload paths that Items would get.",
+    ),
+}
 
-@click.group(cls=LazyGroup)
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
 def payload() -> None:
     """Check and fill in payloads, without a deployment."""
 

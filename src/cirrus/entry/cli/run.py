@@ -46,6 +46,7 @@ def run(
     from cirrus.app import deployment, open_home, open_project
     from cirrus.core.jsontext import encode
     from cirrus.entry.cli.driving import run_payload
+    from cirrus.entry.cli.item_files import read_items
 
     opened = open_project(project)
     where = deployment(opened, name)
@@ -57,23 +58,9 @@ def run(
     if replace:
         definition["replace"] = True
     objects = open_home(opened, where).objects
-    features = [item for place in items for item in _items(objects, place)]
+    features = [item for place in items for item in read_items(objects, place)]
     document = {"type": "FeatureCollection", "features": features, "process": [definition]}
     sys.exit(run_payload(opened, where, encode(document), timeout, 0.02))
-
-
-def _items(objects: Any, place: str) -> list[Any]:
-    from cirrus.core.jsontext import decode
-
-    url = place if "://" in place else str(Path(place).resolve())
-    try:
-        value = decode(objects.get(url))
-    except InvalidPayload as error:
-        raise InvalidPayload(f"{place}: {error}") from None
-    found = value.get("features") if isinstance(value, dict) and value.get("type") == "FeatureCollection" else [value]
-    if not isinstance(found, list):
-        raise InvalidPayload(f"{place}: features: an array of Items is expected")
-    return found
 
 
 def _parameters(params: tuple[tuple[str, str], ...]) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,23 @@
+"""Items from files and URLs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cirrus.core.jsontext import decode
+from cirrus.errors import InvalidPayload
+from cirrus.ports.objects import Objects
+
+
+def read_items(objects: Objects, place: str) -> list[Any]:
+    """The Items at a path or URL: of a STAC Item, or of a FeatureCollection."""
+    url = place if "://" in place else str(Path(place).resolve())
+    try:
+        value = decode(objects.get(url))
+    except InvalidPayload as error:
+        raise InvalidPayload(f"{place}: {error}") from None
+    found = value.get("features") if isinstance(value, dict) and value.get("type") == "FeatureCollection" else [value]
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise InvalidPayload(f"{place}: a STAC Item, or a FeatureCollection with an array of them, is expected")
+    return found
