@@ -21,13 +21,14 @@ Step = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found wrong, in words, by kind; and how often a step ran again without having been recorded."""
+    """What was found wrong, in words, by kind; how often a step ran again unrecorded, a write was refused."""
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     again: int = 0
+    refused: int = 0
     steps: int = 0
 
     @property
@@ -78,7 +79,10 @@ def _events(verdict: Verdict, database: sqlite3.Connection, expected: Mapping[st
     sql = "SELECT r.key, e.type FROM events e JOIN records r ON r.id = e.record"
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     for key, kind in database.execute(sql):
-        kinds[key][kind] += 1
+        if kind == "WRITE_REFUSED":  # said of a process that was asleep, beside what really happened
+            verdict.refused += 1
+        else:
+            kinds[key][kind] += 1
     ends = {"COMPLETED": "SUCCEEDED", "FAILED": "FAILED", "INVALID": "INVALID"}
     for key, wanted in expected.items():
         right = {"CLAIMED_PROCESSING": 1, "STARTED_PROCESSING": 1, ends[wanted.state]: 1}

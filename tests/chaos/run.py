@@ -49,6 +49,7 @@ def run(
         "wrong": len(verdict.wrong),
         "steps": verdict.steps,
         "ran_again_unrecorded": verdict.again,
+        "writes_refused": verdict.refused,
         "by_kind": dict(reaper.kills),
         "seconds": round(time.monotonic() - began, 1),
         "seed": seed,

@@ -186,6 +186,7 @@ def test_calls_of_a_process_that_was_overtaken_are_not_made_twice(view: Views) -
     assert asleep.home.outbox.waiting("messages")[0] == 1
     kinds = [event.type for _, event in other.home.state_db.events()]
     assert kinds.count(EventType.SUCCEEDED) == 1
+    assert kinds.count(EventType.WRITE_REFUSED) == 1
     assert second.runs == 1
 
 
@@ -202,6 +203,30 @@ def test_overtaken_execution_takes_no_other_with_it(view: Views) -> None:
     states = {known: state(asleep.home, known) for known in (mine, theirs)}
     assert states.pop(taken.payload_id) is State.PROCESSING
     assert set(states.values()) <= {State.COMPLETED, State.PROCESSING}
+
+
+def test_write_of_a_worker_that_was_overtaken_is_refused_and_told_once(view: Views) -> None:
+    clock, ran = Clock(), Task()
+    home = view(clock)
+    (known,) = give(home, "telling")
+    late = Control(home, {"t": ran, "u": ran}, "unused")
+    worker = Worker(home, late.compute, {"t", "u"}, "late")
+    worker._turn()
+    other = view(clock)
+    clock.advance(5)
+    other.journal.beat("other", clock() + 30 * SECOND)
+    other.journal.beat("late", clock() - 1)  # as after a jump of the clock that only the other one has seen
+    (taken,) = other.journal.adopt("other", clock(), 1)
+    clock.advance(1)
+    for _ in range(4):
+        worker._turn()
+        clock.advance(1)
+    (told,) = [event for _, event in home.state_db.events() if event.type is EventType.WRITE_REFUSED]
+    assert told.payload_id == known
+    assert told.execution is not None
+    assert told.execution.endswith(taken.execution_id)
+    assert "was taken over" in str(told.error)
+    assert home.state_db.execution(taken.execution_id) == taken
 
 
 def test_worker_that_slept_starts_nothing_that_was_taken_over(view: Views) -> None:

@@ -442,6 +442,7 @@ def test_abort_of_what_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(control.home.state_db, "conclude", lambda ends: [False])
         with pytest.raises(Fenced):
             abort(control.home, P)
+    assert [event.type for _, event in control.home.state_db.events()][-1] is EventType.WRITE_REFUSED
     control.run()
     with pytest.raises(NotRunning, match="is COMPLETED"):
         abort(control.home, P)

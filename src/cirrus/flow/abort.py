@@ -7,6 +7,7 @@ from cirrus.core.record import Record
 from cirrus.core.state import RUNNING
 from cirrus.errors import CirrusError, Fenced, NotFound
 from cirrus.flow.conclude import failed
+from cirrus.flow.fence import refused
 from cirrus.flow.home import Home
 
 
@@ -24,5 +25,6 @@ def abort(home: Home, payload_id: str, reason: str = "aborted by an operator") -
     workflow = parse(payload_id).workflow
     end = failed(home, payload_id, workflow, record.execution_id, "ABORTED", "Aborted", reason, home.clock())
     if home.state_db.conclude([end]) != [True]:
+        home.state_db.note([refused(payload_id, record.execution_id, "its end ABORTED", home.clock())])
         raise Fenced(record.execution_id)
     return home.state_db.get([payload_id])[payload_id]

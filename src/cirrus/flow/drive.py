@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from cirrus import asl
+from cirrus.core.event import WorkflowEvent
 from cirrus.core.instant import SECOND
 from cirrus.core.jsontext import fits_inline
 from cirrus.core.payload_id import parse
@@ -19,6 +20,7 @@ from cirrus.errors import CirrusError, InvalidPayload, StoreError
 from cirrus.flow.attempt import Doing, attempt, attempt_id, attempt_log
 from cirrus.flow.call import call, result
 from cirrus.flow.conclude import failed, succeeded
+from cirrus.flow.fence import refused
 from cirrus.flow.home import Home
 from cirrus.flow.nest import DEEPEST, Level, Nest, Path, read_path, show_path
 from cirrus.flow.process import Begun
@@ -32,6 +34,7 @@ from cirrus.ports.journal import AttemptLog, Entry
 from cirrus.ports.state_db import Conclusion, Execution
 
 NOTHING: Mapping[str, Any] = {}
+_STEP = "a step of its history"
 
 
 class Running(NamedTuple):
@@ -59,10 +62,14 @@ class Input(NamedTuple):
 
 
 class Overtaken(CirrusError):
-    """Executions of this turn are no longer ours: none of it may commit, for their calls stand in it too."""
+    """Executions of this turn are no longer ours: none of it may commit, for their calls stand in it too.
 
-    def __init__(self, execution_ids: Collection[str]) -> None:
+    `events` say so, and are to be recorded once the transaction is undone.
+    """
+
+    def __init__(self, execution_ids: Collection[str], events: Sequence[WorkflowEvent]) -> None:
         self.execution_ids = frozenset(execution_ids)
+        self.events = tuple(events)
         super().__init__(f"{len(self.execution_ids)} executions were ended or taken over by others")
 
 
@@ -126,15 +133,20 @@ class Driver:
             fired = asl.TimerFired(now / SECOND, self._home.chance(), key[2])
             turn.timers.setdefault(key, None)
             self._feed(turn, key[0], Input(key[1], fired))
-        self._write(turn)
+        self._write(turn, now)
         return turn
 
-    def _write(self, turn: Turn) -> None:
+    def _write(self, turn: Turn, now: int) -> None:
         lost = self._home.journal.append(self._owner, turn.entries)
         if lost:
-            raise Overtaken(lost)
+            told = [turn.staged[key] for key in sorted(lost)]
+            raise Overtaken(lost, [refused(one.payload_id, one.execution_id, _STEP, now) for one in told])
         ends = list(turn.ended.values())
-        self._home.state_db.conclude(ends)
+        granted = self._home.state_db.conclude(ends)
+        late = [end for end, good in zip(ends, granted, strict=True) if not good]
+        if late:
+            events = [refused(end.payload_id, end.execution_id, f"its end {end.state}", now) for end in late]
+            raise Overtaken([end.execution_id for end in late], events)
         for end in ends:
             running = turn.staged.get(end.execution_id)
             if running is not None and running.waits:

@@ -13,6 +13,7 @@ from cirrus.core.keys import input_key
 from cirrus.core.payload import Payload
 from cirrus.core.record import Record
 from cirrus.errors import CirrusError, InvalidDefinition, NotFound, StoreError
+from cirrus.flow.fence import refused
 from cirrus.flow.home import Home
 from cirrus.flow.submit import read, refuse
 from cirrus.ports.queue import Taken
@@ -121,8 +122,9 @@ def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner:
         raise StoreError(f"{record.payload_id} is claimed, but its execution {execution_id} cannot be found")
     started = _event(home, EventType.STARTED_PROCESSING, payload, execution_id, now)
     granted = home.state_db.start([Start(record.payload_id, execution_id, now, (started,), owner)])
-    home.state_db.note([], [message.receipt])
-    if granted != [True]:
+    late = [] if granted == [True] else [refused(record.payload_id, execution_id, "its start", now)]
+    home.state_db.note(late, [message.receipt])
+    if late:
         return None
     begun = _begun(home, execution_id, payload, kept.input)
     return (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
+from cirrus.core.event import WorkflowEvent
 from cirrus.core.instant import SECOND
 from cirrus.core.state import State
 from cirrus.errors import StoreError
@@ -64,6 +65,7 @@ class Worker:
         self._stop = threading.Event()
         self._delivery_home = delivery_home
         self._pending: list[Outcome] = []
+        self._refused: list[WorkflowEvent] = []
         self._beat_at = 0
         self._checked_at = 0
         self._logged_at = 0
@@ -124,6 +126,7 @@ class Worker:
             return self._decide(now)
         except Overtaken as gone:
             self._driver.drop(gone.execution_ids)
+            self._refused += gone.events
             return True
         except StoreError as error:
             self.progress.trouble = str(error)
@@ -147,9 +150,17 @@ class Worker:
         outcomes = list(self._pending)
         wanted = self._wanted(now)
         due = self._driver.next_timer()
-        if not outcomes and not wanted and not (due is not None and due <= now / SECOND) and self._checked_at != now:
+        if (
+            not outcomes
+            and not wanted
+            and not self._refused
+            and not (due is not None and due <= now / SECOND)
+            and self._checked_at != now
+        ):
             return False
         with self._home.unit.group():
+            if self._refused:
+                self._home.state_db.note(self._refused)
             adopted = self._adopt(now)
             wanted = max(0, wanted - len(adopted))
             until = now + self._home.limits.lease
@@ -158,6 +169,7 @@ class Worker:
             answers = self._home.callbacks.take(self._owner)
             turn = self._driver.turn(now, begun=begun, adopted=adopted, outcomes=outcomes, answers=answers)
             self._home.journal.log(self._driver.logs(now) if self._log_now(now) else [])
+        self._refused.clear()
         self._driver.apply(turn, outcomes)
         del self._pending[: len(outcomes)]
         self._starved = wanted > 0 and len(taken) < wanted

@@ -123,6 +123,7 @@ class Control:
             turn = self._decide(outcomes, adopt, limit)
         except Overtaken as gone:
             self.driver.drop(gone.execution_ids)
+            self.home.state_db.note(gone.events)
             return Turn(lost=gone.execution_ids)
         self.driver.apply(turn, outcomes)
         return turn
