@@ -73,7 +73,12 @@ def open_home(project: Project, where: Deployment) -> Home:
         chance=_dice(),
         changes=database.data_version,
         buckets=where.buckets,
-        limits=replace(Limits(), lease=round(where.lease * SECOND), running=where.max_running),
+        limits=replace(
+            Limits(),
+            lease=round(where.lease * SECOND),
+            running=where.max_running,
+            delivery_attempts=where.delivery_attempts,
+        ),
     )
 
 

@@ -152,6 +152,7 @@ DEPLOYMENT = (
     Setting("events_webhook", _text, None, "a URL to which workflow events are posted"),
     Setting("items_file", _text, None, "a file to which publish messages are appended, as NDJSON"),
     Setting("items_webhook", _text, None, "a URL to which publish messages are posted"),
+    Setting("delivery_attempts", _count, 8, "a delivery is parked after so many attempts"),
     Setting("buckets", _texts, {}, "folders or stores that names of buckets in state machines stand for"),
     Setting("variables", _texts, {}, "variables for payload templates"),
 )
@@ -182,6 +183,7 @@ class Deployment:
     events_webhook: str | None = None
     items_file: str | None = None
     items_webhook: str | None = None
+    delivery_attempts: int = 8
     buckets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
 

@@ -50,7 +50,7 @@ SEND = {
 }
 
 
-def make(project: Project, **settings: str) -> Project:
+def make(project: Project, **settings: str | int) -> Project:
     """Tasks and workflows, and settings of the deployment `local`."""
     project.write("tasks/steps.py", TASKS)
     tables = "".join(f'[tasks.{name}]\nhandler = "tasks.steps:{name}"\n' for name in ("note", "wait", "item"))
@@ -367,6 +367,38 @@ def test_webhook_in_a_mood_holds_up_nothing(project: Project, webhook: WebhookSe
     for name in names:
         mine = [one["event_type"] for one in webhook.got if one["payload_id"].endswith(f"/{name}")]
         assert list(dict.fromkeys(mine)) == ["CLAIMED_PROCESSING", "STARTED_PROCESSING", "SUCCEEDED"]
+
+
+def test_delivery_that_was_given_up_is_sent_again_when_told(project: Project, webhook: WebhookServer) -> None:
+    webhook.mood = "wrong"
+    make(project, events_webhook=f"http://127.0.0.1:{webhook.server_port}/in", delivery_attempts=1)
+    project.submit(payload("item", "a"), payload("item", "b"))
+    project.start("up")
+    parked = ("manage", "local", "deliveries", "list", "--state", "parked", "--target", "events_webhook")
+    until(lambda: len(project.lines(*parked)) == 6)
+    assert Counter(project.states().values()) == {"COMPLETED": 2}
+    one = project.lines(*parked)[0]
+    assert (one["state"], one["attempts"], one["kind"]) == ("parked", 1, "event")
+    assert one["error"].endswith("the answer was 500")
+    found = project.cirrus("manage", "local", "check")
+    assert [json.loads(line)["problem"] for line in found.stdout.splitlines()] == ["parked-deliveries"]
+    webhook.mood = "well"
+    assert project.lines("manage", "local", "deliveries", "drop", str(one["id"])) == [
+        {"id": one["id"], "result": "dropped"}
+    ]
+    again = project.lines("manage", "local", "deliveries", "retry", "--target", "events_webhook")
+    assert Counter(one["result"] for one in again) == {"retried": 5}
+    until(lambda: len(webhook.got) == 5)
+    for name in "ab":
+        mine = [told["event_type"] for told in webhook.got if told["payload_id"].endswith(f"/{name}")]
+        assert mine == ["CLAIMED_PROCESSING", "STARTED_PROCESSING", "SUCCEEDED"][3 - len(mine) :]
+    until(lambda: not project.lines("manage", "local", "deliveries", "list", "--state", "waiting"))
+    sound(project)
+    for words in (["retry", str(one["id"])], ["drop", "999"]):
+        refused = project.cirrus("manage", "local", "deliveries", *words)
+        assert refused.returncode == 1
+        assert b"left: not parked" in refused.stdout
+    assert project.cirrus("manage", "local", "deliveries", "drop").returncode == 2
 
 
 # ---------------------------------------------------------------- signals

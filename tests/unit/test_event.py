@@ -12,11 +12,12 @@ from cirrus.testing.builders import AT
 P = "scenes/more/workflow-w/x"
 
 
-def test_types_of_the_specification() -> None:
+def test_types_of_the_specification_and_one_more() -> None:
     assert set(EventType) == {
         *("CLAIMED_PROCESSING", "STARTED_PROCESSING", "ALREADY_PROCESSING", "ALREADY_CLAIMED", "ALREADY_COMPLETED"),
         *("ALREADY_INVALID", "DUPLICATE_ID_ENCOUNTERED", "SUCCEEDED", "FAILED", "TIMED_OUT", "INVALID", "ABORTED"),
         *("RECORD_EXTRACT_FAILED", "NOT_A_PROCESS_PAYLOAD", "CHAIN_ENDED"),
+        "WRITE_REFUSED",
     }
 
 

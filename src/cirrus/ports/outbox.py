@@ -56,6 +56,32 @@ class Ledger:
     last_error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """One delivery as the ledger has it: `sent` and `parked` say when, `error` is the last one, `due` the next try.
+
+    All instants in microseconds since the epoch.
+    """
+
+    id: int
+    target: str
+    kind: str
+    payload_id: str
+    attempts: int
+    due: int
+    error: str | None = None
+    sent: int | None = None
+    parked: int | None = None
+
+    @property
+    def state(self) -> str:
+        """`sent`, `parked` or `waiting`."""
+        return "sent" if self.sent is not None else "waiting" if self.parked is None else "parked"
+
+
+STATES = ("waiting", "sent", "parked")
+
+
 class Outbox(Protocol):
     """Deliveries, in order per target and payload; each ends as sent or parked, and stays on the ledger."""
 
@@ -79,3 +105,24 @@ class Outbox(Protocol):
 
     def ledger(self) -> list[Ledger]:
         """The state of every target."""
+
+    def entries(
+        self,
+        *,
+        state: str | None = None,
+        target: str | None = None,
+        payload_id: str | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[Entered]:
+        """Deliveries one by one, by their ids; those after the id `after`."""
+
+    def again(self, ids: Sequence[int], at: int) -> set[int]:
+        """Let parked deliveries wait again: due at `at`, in their old order, their attempts counted anew.
+
+        Gives those that do. Items stay parked where later ones of the same payload were sent to the target: they would
+        put an old version over a new one.
+        """
+
+    def drop(self, ids: Sequence[int]) -> set[int]:
+        """Take parked deliveries off the ledger, for good; gives those that were."""

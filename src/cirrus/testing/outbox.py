@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from cirrus.core.event import EventType, WorkflowEvent
-from cirrus.ports.outbox import Attempted, Delivery, Ledger
+from cirrus.core.state import State
+from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
 from cirrus.testing.builders import AT, begin, ending, event, payload_id
 from cirrus.testing.ports import Connect, Ports, PortsContract, at_once
 
@@ -178,6 +179,68 @@ class OutboxContract(PortsContract):
         _take(ports, limit=1, owner="other", now=AT + LEASE)
         ports.outbox.settle("o", [Attempted(one.id, AT + LEASE)])
         assert _take(ports, owner="third", now=AT + LEASE) == []
+
+    # ---------------------------------------------------------------- one by one
+
+    def test_every_delivery_is_on_the_ledger(self, ports: Ports) -> None:
+        _fill(ports, A, B, A)
+        first, second, third = _take(ports)
+        done = [Attempted(first.id, AT + 1), Attempted(second.id, AT + 2, "answered 500", AT + 50)]
+        ports.outbox.settle("o", [*done, Attempted(third.id, AT + 3, "gone")])
+        entries = [
+            Entered(first.id, "events", "event", A, 1, 0, None, AT + 1),
+            Entered(second.id, "events", "event", B, 1, AT + 50, "answered 500"),
+            Entered(third.id, "events", "event", A, 1, 0, "gone", None, AT + 3),
+        ]
+        assert ports.outbox.entries() == entries
+        assert [one.state for one in entries] == ["sent", "waiting", "parked"]
+        for one in entries:
+            assert ports.outbox.entries(state=one.state) == [one]
+        assert ports.outbox.entries(payload_id=A) == [entries[0], entries[2]]
+        assert ports.outbox.entries(target="items") == []
+        assert ports.outbox.entries(after=first.id, limit=1) == [entries[1]]
+
+    def test_parked_delivery_may_wait_again(self, ports: Ports) -> None:
+        one = _fail(ports, again=None)
+        assert ports.outbox.again([one.id, one.id + 99], AT + 20) == {one.id}
+        assert _take(ports, now=AT + 19) == []
+        assert [(found.id, found.attempts) for found in _take(ports, now=AT + 20)] == [(one.id, 0)]
+        assert ports.outbox.ledger() == [Ledger("events", 1, 0, 0, "answered 500")]
+
+    def test_delivery_that_waits_again_comes_before_later_ones_of_its_payload(self, ports: Ports) -> None:
+        one = _fail(ports, again=None)
+        _fill(ports, A)
+        ports.outbox.again([one.id], AT)
+        assert _take(ports, limit=1)[0].id == one.id
+        ports.outbox.settle("o", [Attempted(one.id, AT, "down", AT + 50)])
+        assert _take(ports, now=AT + 49) == []
+
+    def test_only_what_is_parked_may_wait_again_or_go(self, ports: Ports) -> None:
+        _fill(ports, A, B)
+        sent, waiting = _take(ports)
+        ports.outbox.settle("o", [Attempted(sent.id, AT)])
+        assert ports.outbox.again([sent.id, waiting.id], AT) == set()
+        assert ports.outbox.drop([sent.id, waiting.id]) == set()
+        assert ports.outbox.ledger() == [Ledger("events", 1, 1, 0, None)]
+
+    def test_old_items_do_not_go_after_new_ones(self, ports: Ports) -> None:
+        for n in range(2):
+            record = begin(ports.state_db, A, AT + n, owner="o")
+            ports.state_db.conclude([ending(record, State.FAILED, AT + n, output=b"{}", published=True)])
+        old, new = _take(ports, target="items", now=AT + 1)
+        ports.outbox.settle("o", [Attempted(old.id, AT, "gone"), Attempted(new.id, AT, "gone")])
+        ports.outbox.again([new.id], AT)
+        ports.outbox.settle("o", [Attempted(new.id, AT)])
+        assert ports.outbox.again([old.id], AT) == set()
+        assert ports.outbox.drop([old.id]) == {old.id}
+
+    def test_dropped_delivery_is_gone(self, ports: Ports) -> None:
+        one = _fail(ports, again=None)
+        assert ports.outbox.drop([one.id, one.id + 99]) == {one.id}
+        assert ports.outbox.entries() == []
+        assert ports.outbox.ledger() == []
+        ports.outbox.settle("late", [Attempted(one.id, AT + 9)])
+        assert ports.outbox.entries() == []
 
     def test_group_that_raises_undoes_what_the_outbox_did(self, ports: Ports) -> None:
         _fill(ports, A)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cirrus.adapters.memory.store import Outgoing, Store, Tables
-from cirrus.ports.outbox import Attempted, Delivery, Ledger
+from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
 
 _SLACK = 60_000_000
 
@@ -38,7 +38,9 @@ class MemoryOutbox:
         """Write down what became of deliveries, and let go of their target."""
         with self._store.writing() as tables:
             for result in attempted:
-                delivery = tables.outbox[result.id]
+                delivery = tables.outbox.get(result.id)
+                if delivery is None:
+                    continue
                 if delivery.sent is None:
                     tables.outbox[result.id] = _settled(delivery, result)
                 if tables.holds.get(delivery.target, ("", 0))[0] == owner:
@@ -58,6 +60,58 @@ class MemoryOutbox:
             deliveries = list(tables.outbox.values())
         targets = sorted({delivery.target for delivery in deliveries})
         return [_ledger(target, [one for one in deliveries if one.target == target]) for target in targets]
+
+    def entries(
+        self,
+        *,
+        state: str | None = None,
+        target: str | None = None,
+        payload_id: str | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[Entered]:
+        """Deliveries one by one, by their ids; those after the id `after`."""
+        with self._store.reading() as tables:
+            found = [_entered(number, one) for number, one in tables.outbox.items() if number > after]
+        return [
+            one
+            for one in found
+            if state in {None, one.state} and target in {None, one.target} and payload_id in {None, one.payload_id}
+        ][:limit]
+
+    def again(self, ids: Sequence[int], at: int) -> set[int]:
+        """Let parked deliveries wait again, unless later Items of the payload were sent to the target."""
+        with self._store.writing() as tables:
+            found = {number for number in _parked(tables, ids) if not _outdated(tables, number)}
+            for number in found:
+                tables.outbox[number] = replace(tables.outbox[number], parked=None, due=at, attempts=0)
+            return found
+
+    def drop(self, ids: Sequence[int]) -> set[int]:
+        """Take parked deliveries off the ledger, for good; gives those that were."""
+        with self._store.writing() as tables:
+            found = _parked(tables, ids)
+            for number in found:
+                del tables.outbox[number]
+            return found
+
+
+def _parked(tables: Tables, ids: Sequence[int]) -> set[int]:
+    return {number for number in ids if number in tables.outbox and tables.outbox[number].parked is not None}
+
+
+def _outdated(tables: Tables, number: int) -> bool:
+    """Whether later Items of the same payload were sent to the same target."""
+    one = tables.outbox[number]
+    same = (one.target, one.payload_id, "items")
+    return one.kind == "items" and any(
+        later > number and other.sent is not None and (other.target, other.payload_id, other.kind) == same
+        for later, other in tables.outbox.items()
+    )
+
+
+def _entered(number: int, one: Outgoing) -> Entered:
+    return Entered(number, one.target, one.kind, one.payload_id, one.attempts, one.due, one.error, one.sent, one.parked)
 
 
 def _due(tables: Tables, target: str, now: int) -> list[Delivery]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from cirrus.adapters.sqlite.database import Database
-from cirrus.ports.outbox import Attempted, Delivery, Ledger
+from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
 
 _WAITING = "target = ? AND sent IS NULL AND parked IS NULL"
 # What stands behind a delivery of the same payload that was put off waits for it, and holds up nothing else.
@@ -20,6 +21,20 @@ _DUE = """
         AND (p.first IS NULL OR x.id < p.first)
     ORDER BY x.id LIMIT :limit
 """
+# Items that were parked, unless later ones of their payload have gone to the same target.
+_AGAIN = """
+    UPDATE outbox SET parked = NULL, due = ?, attempts = 0 WHERE id = ? AND parked IS NOT NULL AND NOT (
+        kind = 'items' AND EXISTS (
+            SELECT 1 FROM outbox later WHERE later.id > outbox.id AND later.target = outbox.target
+                AND later.payload_id = outbox.payload_id AND later.kind = 'items' AND later.sent IS NOT NULL
+        )
+    )
+"""
+_STATE = {
+    "waiting": "sent IS NULL AND parked IS NULL",
+    "sent": "sent IS NOT NULL",
+    "parked": "parked IS NOT NULL",
+}
 
 _SLACK = 60_000_000  # a hold that ends later than ours would, by more than this, is from before the clock was set back
 
@@ -88,6 +103,36 @@ class SqliteOutbox:
             " FROM outbox GROUP BY target ORDER BY target"
         )
         return [Ledger(*(*row, self._last_error(row[0]))) for row in rows]
+
+    def entries(
+        self,
+        *,
+        state: str | None = None,
+        target: str | None = None,
+        payload_id: str | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[Entered]:
+        """Deliveries one by one, by their ids; those after the id `after`."""
+        sql = "SELECT id, target, kind, payload_id, attempts, due, error, sent, parked FROM outbox WHERE id > ?"
+        sql += f" AND {_STATE[state]}" if state is not None else ""
+        values: list[Any] = [after]
+        for column, value in (("target", target), ("payload_id", payload_id)):
+            if value is not None:
+                sql += f" AND {column} = ?"
+                values.append(value)
+        return [Entered(*row) for row in self._db.rows(f"{sql} ORDER BY id LIMIT ?", [*values, limit])]
+
+    def again(self, ids: Sequence[int], at: int) -> set[int]:
+        """Let parked deliveries wait again, unless later Items of the payload were sent to the target."""
+        with self._db.group():
+            return {number for number in ids if self._db.run(_AGAIN, (at, number)).rowcount}
+
+    def drop(self, ids: Sequence[int]) -> set[int]:
+        """Take parked deliveries off the ledger, for good; gives those that were."""
+        sql = "DELETE FROM outbox WHERE id = ? AND parked IS NOT NULL"
+        with self._db.group():
+            return {number for number in ids if self._db.run(sql, (number,)).rowcount}
 
     def _last_error(self, target: str) -> str | None:
         sql = "SELECT error FROM outbox WHERE target = ? AND error IS NOT NULL ORDER BY id DESC LIMIT 1"

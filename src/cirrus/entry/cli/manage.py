@@ -27,6 +27,7 @@ COMMANDS = {
     "query": (f"{_HERE}records:query_records", "The records that match."),
     "summary": (f"{_HERE}records:summary", "How many records are in each state."),
     "events": (f"{_HERE}events:events", "What was decided about payloads, event by event."),
+    "deliveries": (f"{_HERE}deliveries:deliveries", "What was sent, waits to be sent, or was given up."),
     "abort": (f"{_HERE}records:abort", "Stop the running execution of a payload."),
     "get-execution": (f"{_HERE}executions:get_execution", "One execution."),
     "get-execution-input": (f"{_HERE}executions:get_execution_input", "What an execution was given."),

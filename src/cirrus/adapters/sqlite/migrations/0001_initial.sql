@@ -112,6 +112,7 @@ CREATE TABLE outbox (
     parked INTEGER                          -- when
 );
 CREATE INDEX outbox_waiting ON outbox (target, id) WHERE sent IS NULL AND parked IS NULL;
+CREATE INDEX outbox_parked ON outbox (target, id) WHERE parked IS NOT NULL;
 
 CREATE TABLE owners (
     name TEXT PRIMARY KEY,
