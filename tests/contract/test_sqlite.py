@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cirrus.adapters.sqlite import narrowing, paging
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.journal import SqliteJournal
 from cirrus.adapters.sqlite.outbox import SqliteOutbox
@@ -14,6 +15,7 @@ from cirrus.adapters.sqlite.queue import SqliteQueue
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.testing.journal import JournalContract
 from cirrus.testing.outbox import OutboxContract
+from cirrus.testing.pages import PagesContract
 from cirrus.testing.payloads import HistoryContract, PayloadsContract
 from cirrus.testing.ports import SUBSCRIPTIONS, Connect, Ports, PortsContract
 from cirrus.testing.queue import QueueContract
@@ -51,6 +53,16 @@ class Sqlite(PortsContract):
 
 class TestStateDb(Sqlite, StateDbContract):
     pass
+
+
+class TestPagesThatLookAtFew(Sqlite, PagesContract):
+    """The same pages where no small index helps, and a page ends long before it is full."""
+
+    @pytest.fixture(autouse=True)
+    def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(paging, "BUDGET", 10)
+        monkeypatch.setattr(paging, "LEAST", 2)
+        monkeypatch.setattr(narrowing, "FEW", -1)
 
 
 class TestQueue(Sqlite, QueueContract):

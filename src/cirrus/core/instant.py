@@ -34,6 +34,19 @@ def parse_since(text: str) -> int:
     return int(found[1]) * _UNIT[found[2]]
 
 
+def parse_moment(text: str, now: int) -> int:
+    """The instant of '10 h', '3d' or '15m' (so long before `now`), or of an ISO 8601 text; ValueError says what is."""
+    if _SINCE.fullmatch(text):
+        return now - parse_since(text)
+    try:
+        return from_iso(text.strip())
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{text!r} is no time: a time span (an integer and d, h or m, such as 10h or 3 d) or an ISO 8601 time is"
+            " expected"
+        ) from None
+
+
 def parse_duration(text: str) -> float:
     """How many seconds '15m', '1.5 h', '30s' or '250ms' last; ValueError says what is accepted."""
     found = _DURATION.fullmatch(text)

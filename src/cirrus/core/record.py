@@ -22,6 +22,7 @@ class Record:
     executions: tuple[str, ...] = ()
     last_error: str | None = None
     outputs: tuple[str, ...] = ()
+    output_collections: tuple[str, ...] = ()
 
     @property
     def execution_id(self) -> str | None:
@@ -48,5 +49,6 @@ class Record:
             "executions": list(self.executions),
             "last_error": self.last_error,
             "outputs": list(self.outputs),
+            "output_collections": list(self.output_collections) or None,
         }
         return {name: value for name, value in body.items() if value is not None}

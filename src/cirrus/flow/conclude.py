@@ -33,6 +33,7 @@ def succeeded(home: Home, payload_id: str, workflow: str, execution_id: str, out
         state=State.COMPLETED,
         at=at,
         outputs=tuple(url for item in items if (url := output_url(item))),
+        output_collections=tuple(sorted({name for item in items if isinstance(name := item.get("collection"), str)})),
         output=text,
         published=bool(items),
         events=(event, *ended),

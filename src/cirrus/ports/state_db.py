@@ -9,6 +9,8 @@ from typing import Protocol
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.record import Record
 from cirrus.core.state import State
+from cirrus.ports.query import SORTS as SORTS
+from cirrus.ports.query import Query as Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Start:
 class Conclusion:
     """The end of an execution, with everything that must be sent because of it.
 
-    `output` is the JSON text that the workflow returned; `published` says whether it has Items to publish; `next`
-    are the payloads (JSON texts) of the chain to queue.
+    `output` is the JSON text that the workflow returned; `published` says whether it has Items to publish, and
+    `output_collections` are their collections; `next` are the payloads (JSON texts) of the chain to queue.
     """
 
     payload_id: str
@@ -58,6 +60,7 @@ class Conclusion:
     error: str | None = None
     cause: str | None = None
     outputs: tuple[str, ...] = ()
+    output_collections: tuple[str, ...] = ()
     output: bytes | None = None
     published: bool = False
     events: tuple[WorkflowEvent, ...] = ()
@@ -65,21 +68,12 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """Which records: `since` and `until` bound `updated` (at or after, before), in microseconds since the epoch."""
-
-    collections_workflow: str | None = None
-    state: State | None = None
-    since: int | None = None
-    until: int | None = None
-    error_prefix: str | None = None
-    sort: str = "updated"
-    ascending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
-    """Some records of a query, and the token for the next ones (None at the end)."""
+    """Some records of a query, and the token for the next ones (None at the end).
+
+    A page of a query that searches may hold fewer than were asked for, even none, and yet have a token: a page looks
+    at so many records and no more, so that it costs the same whether many match or few.
+    """
 
     records: tuple[Record, ...]
     token: str | None
@@ -102,7 +96,8 @@ class Execution:
     definition: bytes = b""
 
 
-SORTS = ("updated", "state", "id")
+SLOT = 600 * 1_000_000
+KEPT_SLOTS = 61 * 144
 
 
 class StateDb(Protocol):
@@ -133,8 +128,14 @@ class StateDb(Protocol):
     def page(self, query: Query, limit: int, token: str | None = None) -> Page:
         """Up to `limit` records; the token stays valid whatever is written in between. ValueError on a bad token."""
 
-    def count(self, collections_workflow: str | None = None) -> dict[str, dict[State, int]]:
-        """How many records are in each state, by `collections_workflow`."""
+    def count(self, query: Query | None = None) -> dict[str, dict[State, int]]:
+        """How many records, of those of a query, are in each state, by `collections_workflow`."""
+
+    def transitions(self, since: int, until: int) -> dict[int, dict[State, int]]:
+        """How many records entered each state between two instants, in slots of SLOT microseconds by their beginning.
+
+        The slot in which `since` lies counts whole; what is older than KEPT_SLOTS need not be known any more.
+        """
 
     def execution(self, execution_id: str) -> Execution | None:
         """One execution with its bodies, None if there is none of that id."""

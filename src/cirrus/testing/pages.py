@@ -25,26 +25,53 @@ class PagesContract(PortsContract):
         with ports.unit.group():
             for n in range(48):
                 known = payload_id(f"{n * 7 % 48:03d}", workflow="wv"[n % 2])
+                for _ in range(0 if n % 11 else n // 11):
+                    finish(ports.state_db, known, State.ABORTED, AT - SECOND)
                 state, at = states[n % len(states)], AT + (n // 5) * SECOND
                 if state in RUNNING:
                     begin(ports.state_db, known, at, owner="o" if state is State.PROCESSING else None)
                 else:
                     error = ("50% off: a", "50_ off: b", "Ünï: c", "Other: d")[n % 4]
-                    finish(ports.state_db, known, state, at, last_error=error if state is State.FAILED else None)
+                    made = ("out", 'o"u')[: n % 3] if state is State.COMPLETED else ()
+                    failed = error if state is State.FAILED else None
+                    finish(ports.state_db, known, state, at, last_error=failed, output_collections=made)
         return list(ports.state_db.page(Query(), 1000).records)
 
     QUERIES = (
         Query(),
         Query(collections_workflow="scenes_w"),
-        Query(state=State.FAILED),
-        Query(collections_workflow="scenes_v", state=State.FAILED),
+        Query(states=(State.FAILED,)),
+        Query(collections_workflow="scenes_v", states=(State.FAILED,)),
         Query(since=AT + 3 * SECOND),
         Query(until=AT + 6 * SECOND),
         Query(since=AT + 2 * SECOND, until=AT + 8 * SECOND, collections_workflow="scenes_w"),
         Query(error_prefix="50%"),
         Query(error_prefix="50_ o"),
-        Query(error_prefix="Ünï", state=State.FAILED),
+        Query(error_prefix="Ünï", states=(State.FAILED,)),
         Query(collections_workflow="no_such"),
+        Query(states=(State.FAILED, State.COMPLETED, State.FAILED)),
+        Query(workflow="v"),
+        Query(workflow="w", states=(State.INVALID,)),
+        Query(collection="scenes"),
+        Query(collection="scene"),
+        Query(error_text="_ of"),
+        Query(error_text="ï", workflow="w"),
+        Query(error_text="no such"),
+        Query(item="01*"),
+        Query(item="*7"),
+        Query(item="0[12]?"),
+        Query(item="0[!12]?", workflow="w"),
+        Query(item="[0"),
+        Query(item="001"),
+        Query(item="001/"),
+        Query(attempts_min=2),
+        Query(attempts_min=1, attempts_max=1),
+        Query(attempts_max=2, states=(State.ABORTED, State.COMPLETED)),
+        Query(attempts_min=4),
+        Query(output_collection="out"),
+        Query(output_collection='o"u'),
+        Query(output_collection="u"),
+        Query(item="0*", error_prefix="Other", attempts_max=3, since=AT),
     )
 
     @pytest.mark.parametrize("query", QUERIES)
@@ -125,19 +152,28 @@ def _pages(ports: Ports, query: Query, limit: int) -> list[Record]:
     found = list(page.records)
     while page.token:
         page = ports.state_db.page(query, limit, page.token)
-        assert page.records
+        assert page.records or query.searches
         found += page.records
     return found
 
 
 def _wanted(query: Query, record: Record) -> bool:
     group = "scenes_w" if "/workflow-w/" in record.payload_id else "scenes_v"
+    name = record.payload_id[-3:]
+    items = {"01*": name[:2] == "01", "*7": name[2] == "7", "0[12]?": name[:2] in {"01", "02"}, "001": name == "001"}
+    items |= {"0[!12]?": name[0] == "0" and name[1] not in "12", "[0": False, "001/": False, "0*": name[0] == "0"}
     return (
         query.collections_workflow in {None, group}
-        and query.state in {None, record.state}
+        and query.workflow in {None, group[-1]}
+        and query.collection in {None, "scenes"}
+        and (not query.states or record.state in query.states)
         and (query.since is None or query.since <= record.updated)
         and (query.until is None or record.updated < query.until)
         and (query.error_prefix is None or str(record.last_error or "").startswith(query.error_prefix))
+        and (query.error_text is None or query.error_text in str(record.last_error or ""))
+        and (query.item is None or items[query.item])
+        and (query.attempts_min or 0) <= len(record.executions) <= (query.attempts_max or 99)
+        and (query.output_collection is None or query.output_collection in record.output_collections)
     )
 
 

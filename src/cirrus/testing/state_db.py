@@ -11,8 +11,9 @@ import pytest
 from cirrus.core.event import UNKNOWN, EventType
 from cirrus.core.record import Record
 from cirrus.core.state import ENDED, RUNNING, State
+from cirrus.ports.query import Query
 from cirrus.ports.queue import Message
-from cirrus.ports.state_db import Query
+from cirrus.ports.state_db import SLOT
 from cirrus.testing.builders import AT, ODD_IDS, begin, claim, ending, event, finish, payload_id, starting
 from cirrus.testing.pages import PagesContract
 from cirrus.testing.ports import Connect, Ports, at_once
@@ -178,6 +179,7 @@ class StateDbContract(PagesContract):
             error="Name",
             cause="message",
             outputs=("s3://b/1.json", "s3://b/2.json"),
+            output_collections=("a", "b"),
             output=b'{"out":1}',
             events=(happened,),
         )
@@ -185,6 +187,7 @@ class StateDbContract(PagesContract):
         ended = ports.state_db.get([P])[P]
         assert (ended.state, ended.updated, ended.created, ended.claimed_at) == (state, AT + 7, AT, AT)
         assert (ended.last_error, ended.outputs) == ("Name: message", ("s3://b/1.json", "s3://b/2.json"))
+        assert ended.output_collections == ("a", "b")
         execution = ports.state_db.execution(record.executions[0])
         assert execution is not None
         assert (execution.stopped, execution.output) == (AT + 7, b'{"out":1}')
@@ -314,8 +317,35 @@ class StateDbContract(PagesContract):
         begin(ports.state_db, payload_id(1, workflow="other"))
         counts = ports.state_db.count()
         assert counts == {"scenes_w": {State.FAILED: 2, State.COMPLETED: 1}, "scenes_other": {State.CLAIMED: 1}}
-        assert ports.state_db.count("scenes_other") == {"scenes_other": {State.CLAIMED: 1}}
-        assert ports.state_db.count("scenes") == {}
+        only = Query(collections_workflow="scenes_other")
+        assert ports.state_db.count(only) == {"scenes_other": {State.CLAIMED: 1}}
+        assert ports.state_db.count(Query(collections_workflow="scenes")) == {}
+        assert ports.state_db.count(Query(states=(State.FAILED,))) == {"scenes_w": {State.FAILED: 2}}
+        assert ports.state_db.count(Query(item="[12]")) == {
+            "scenes_w": {State.FAILED: 1, State.COMPLETED: 1},
+            "scenes_other": {State.CLAIMED: 1},
+        }
+        assert ports.state_db.count(Query(since=AT + 1)) == {}
+
+    def test_transitions_are_counted_by_slots(self, ports: Ports) -> None:
+        slot = AT - AT % SLOT
+        begin(ports.state_db, payload_id(1), slot)
+        for n in range(3):
+            finish(ports.state_db, payload_id(2), State.FAILED, slot + SLOT + n)
+        started = begin(ports.state_db, payload_id(3), slot + SLOT)
+        ports.state_db.start([starting(started, slot + 2 * SLOT)])
+        with pytest.raises(Broken), ports.unit.group():  # noqa: PT012
+            begin(ports.state_db, payload_id(4), slot)
+            raise Broken
+        first, second = {State.CLAIMED: 1}, {State.CLAIMED: 4, State.PROCESSING: 3, State.FAILED: 3}
+        third = {State.PROCESSING: 1}
+        assert ports.state_db.transitions(slot, slot + 3 * SLOT) == {
+            slot: first,
+            slot + SLOT: second,
+            slot + 2 * SLOT: third,
+        }
+        assert ports.state_db.transitions(slot + SLOT + 5, slot + 2 * SLOT) == {slot + SLOT: second}
+        assert ports.state_db.transitions(0, slot) == {}
 
     # ---------------------------------------------------------------- events
 

@@ -15,7 +15,8 @@ from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.ports.outbox import Subscriptions
-from cirrus.ports.state_db import SORTS, Claim, Conclusion, Execution, Page, Query, Start
+from cirrus.ports.query import matches
+from cirrus.ports.state_db import SLOT, SORTS, Claim, Conclusion, Execution, Page, Query, Start
 
 _STATUS = {State.COMPLETED: "SUCCEEDED", State.ABORTED: "ABORTED"}
 _SHAPES: dict[str, tuple[type, ...]] = {"updated": (int, str), "state": (str, int, str), "id": (str,)}
@@ -47,7 +48,7 @@ class MemoryStateDb:
         after = page_token.read(token, query.sort, query.ascending, _SHAPES[query.sort]) if token else None
         position = _POSITIONS[query.sort]
         with self._store.reading() as tables:
-            found = [record for record in tables.records.values() if _matches(query, record)]
+            found = [record for record in tables.records.values() if matches(query, record)]
         found.sort(key=position, reverse=not query.ascending)
         if after is not None:
             found = [one for one in found if (position(one) > after if query.ascending else position(one) < after)]
@@ -55,15 +56,25 @@ class MemoryStateDb:
         more = records and len(found) > limit
         return Page(records, page_token.write(query.sort, query.ascending, position(records[-1])) if more else None)
 
-    def count(self, collections_workflow: str | None = None) -> dict[str, dict[State, int]]:
-        """How many records are in each state, by `collections_workflow`."""
+    def count(self, query: Query | None = None) -> dict[str, dict[State, int]]:
+        """How many records, of those of a query, are in each state, by `collections_workflow`."""
         counts: dict[str, dict[State, int]] = {}
         with self._store.reading() as tables:
             for record in tables.records.values():
-                group = parse(record.payload_id).collections_workflow
-                if collections_workflow in {None, group}:
-                    states = counts.setdefault(group, {})
+                if query is None or matches(query, record):
+                    states = counts.setdefault(parse(record.payload_id).collections_workflow, {})
                     states[record.state] = states.get(record.state, 0) + 1
+        return dict(sorted(counts.items()))
+
+    def transitions(self, since: int, until: int) -> dict[int, dict[State, int]]:
+        """How many records entered each state between two instants, in slots of SLOT microseconds."""
+        counts: dict[int, dict[State, int]] = {}
+        with self._store.reading() as tables:
+            for at, state in tables.entered:
+                slot = at - at % SLOT
+                if since - since % SLOT <= slot < until:
+                    states = counts.setdefault(slot, {})
+                    states[state] = states.get(state, 0) + 1
         return dict(sorted(counts.items()))
 
     def execution(self, execution_id: str) -> Execution | None:
@@ -108,7 +119,9 @@ class MemoryStateDb:
             input=claim.input,
             definition=claim.definition,
         )
+        tables.entered.append((claim.at, State.CLAIMED))
         if claim.owner:
+            tables.entered.append((claim.at, State.PROCESSING))
             tables.owned[claim.execution_id] = claim.owner
         self._write_events(tables, claim.events)
         _settle(tables, [claim.receipt] if claim.receipt else [])
@@ -125,6 +138,7 @@ class MemoryStateDb:
             return False
         tables.records[start.payload_id] = replace(record, state=State.PROCESSING, updated=start.at)
         tables.executions[start.execution_id] = replace(tables.executions[start.execution_id], started=start.at)
+        tables.entered.append((start.at, State.PROCESSING))
         if start.owner:
             tables.owned[start.execution_id] = start.owner
         self._write_events(tables, start.events)
@@ -140,8 +154,14 @@ class MemoryStateDb:
         if record is None or record.state not in RUNNING:
             return False
         tables.records[end.payload_id] = replace(
-            record, state=end.state, updated=end.at, last_error=end.last_error, outputs=end.outputs
+            record,
+            state=end.state,
+            updated=end.at,
+            last_error=end.last_error,
+            outputs=end.outputs,
+            output_collections=end.output_collections,
         )
+        tables.entered.append((end.at, end.state))
         tables.executions[end.execution_id] = replace(
             tables.executions[end.execution_id],
             status=_STATUS.get(end.state, "FAILED"),
@@ -189,13 +209,3 @@ def _current(tables: Tables, payload_id: str, execution_id: str) -> Record | Non
 def _settle(tables: Tables, receipts: Iterable[str]) -> None:
     for receipt in receipts:
         tables.messages.pop(int(receipt), None)
-
-
-def _matches(query: Query, record: Record) -> bool:
-    return (
-        query.collections_workflow in {None, parse(record.payload_id).collections_workflow}
-        and query.state in {None, record.state}
-        and (query.since is None or record.updated >= query.since)
-        and (query.until is None or record.updated < query.until)
-        and (not query.error_prefix or (record.last_error or "").startswith(query.error_prefix))
-    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.record import Record
+from cirrus.core.state import State
 from cirrus.ports.callbacks import Answer
 from cirrus.ports.callbacks import Waiting as Waits
 from cirrus.ports.journal import AttemptLog, Entry
@@ -63,6 +64,7 @@ class Tables:
     entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     logs: dict[tuple[str, int], AttemptLog] = field(default_factory=dict)
     events: list[WorkflowEvent] = field(default_factory=list)
+    entered: list[tuple[int, State]] = field(default_factory=list)
     messages: dict[int, Waiting] = field(default_factory=dict)
     quarantine: dict[str, Kept] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)

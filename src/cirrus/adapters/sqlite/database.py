@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -16,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from cirrus.errors import StoreError
+from cirrus.ports.state_db import KEPT_SLOTS, SLOT
 
 BUSY_SECONDS = 20.0  # less than a lease: who waits longer would be taken for dead
 _KEEP_BODY = "INSERT INTO bodies (hash, body) VALUES (?, ?)"
+_COUNT = "INSERT INTO transitions (slot, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _REMEMBERED = 4096
 _writers: dict[Path, threading.RLock] = {}
 _writers_guard = threading.Lock()
@@ -39,6 +42,7 @@ class Database:
         self._depth = 0
         self._ids: dict[str, int] = {}
         self._bodies: dict[bytes, int] = {}
+        self._entered: Counter[tuple[int, int]] = Counter()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -98,6 +102,7 @@ class Database:
             self._begin()
             try:
                 yield
+                self._count_entered()
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 self._rollback()
@@ -118,6 +123,7 @@ class Database:
     def _rollback(self) -> None:
         self._ids.clear()
         self._bodies.clear()
+        self._entered.clear()
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):  # what could not be written cannot be committed later either
                 self._connection.execute("ROLLBACK")
@@ -162,6 +168,18 @@ class Database:
             self.run("INSERT OR IGNORE INTO groups (name) VALUES (?)", (name,))
             known = self._ids[name] = int(self.row("SELECT id FROM groups WHERE name=?", (name,))[0])
         return known
+
+    def entered(self, state: int, at: int) -> None:
+        """Count that a record entered a state; written once, at the end of the group. Only inside a group."""
+        self._entered[at - at % SLOT, state] += 1
+
+    def _count_entered(self) -> None:
+        if not self._entered:
+            return
+        rows = [(slot, state, number) for (slot, state), number in self._entered.items()]
+        self._connection.executemany(_COUNT, rows)
+        self._connection.execute("DELETE FROM transitions WHERE slot < ?", (rows[0][0] - KEPT_SLOTS * SLOT,))
+        self._entered.clear()
 
     def close(self) -> None:
         """Close the connection."""

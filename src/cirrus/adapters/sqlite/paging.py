@@ -1,24 +1,42 @@
 """Pages of records by keyset: each page is a range of an index, so the thousandth costs what the first does.
 
-Only one index is kept on records (group, state, updated). A query that names no group or no state walks one range
-for each group and state that it covers and merges them, so that changing a record's state stays cheap.
+One index is kept on all records (group, state, updated). A query that names no group or no state walks one range for
+each group and state that it covers and merges them, so that changing a record's state stays cheap. What no index
+tells is looked for record by record: where a small index says that few can match (narrowing), those are fetched and
+sorted; else a page looks at BUDGET records, and its token says how far it came.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cirrus.adapters.sqlite.columns import NUMBER
 from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.narrowing import candidates, conditions, groups, key_range
 from cirrus.core import page_token
-from cirrus.core.state import State
-from cirrus.ports.state_db import SORTS, Query
+from cirrus.core.state import ENDED, State
+from cirrus.ports.query import SORTS, Query
 
-_COLUMNS = "r.id, r.key, r.full_id, r.state, r.created, r.updated, r.claimed_at, r.last_error, r.outputs"
+BUDGET = 20_000
+LEAST = 100
+_COLUMNS = (
+    "r.id, r.key, r.full_id, r.state, r.created, r.updated, r.claimed_at, r.last_error, r.outputs, r.output_collections"
+)
 _SHAPES: dict[str, tuple[type, ...]] = {"updated": (int, int), "state": (int, int, int), "id": (str,)}
-_NUMBERS = range(1, len(State) + 1)
+_TROUBLED = tuple(sorted(ENDED - {State.COMPLETED}))
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """A part of an index: its condition and values; `state` for the order by state."""
+
+    where: str
+    values: tuple[Any, ...]
+    state: int = 0
 
 
 def page(db: Database, query: Query, limit: int, token: str | None) -> tuple[list[Any], str | None]:
@@ -26,84 +44,135 @@ def page(db: Database, query: Query, limit: int, token: str | None) -> tuple[lis
     if query.sort not in SORTS:
         raise ValueError(f"{query.sort!r} is no sort: one of {', '.join(SORTS)} is expected")
     after = page_token.read(token, query.sort, query.ascending, _SHAPES[query.sort]) if token else None
-    by_id = query.sort == "id"
-    found = _by_id(db, query, after, limit + 1) if by_id else _merged(db, query, after, limit + 1)
+    if limit <= 0:
+        return [], None
+    few = candidates(db, query)
+    found, reached = _walk(db, query, after, limit + 1) if few is None else (_gather(db, query, few, after), None)
     rows = found[:limit]
-    more = len(found) > limit
-    if not more or not rows:
-        return rows, None
-    return rows, page_token.write(query.sort, query.ascending, _position(query, rows[-1]))
+    if len(found) > limit:
+        reached = position(query, rows[-1])
+    return rows, None if reached is None else page_token.write(query.sort, query.ascending, reached)
 
 
-def _position(query: Query, row: Any) -> list[Any]:
+def position(query: Query, row: Any) -> list[Any]:
+    """Where a row stands in the order of a query."""
     if query.sort == "id":
         return [row[1]]
     return [row[5], row[0]] if query.sort == "updated" else [row[3], row[5], row[0]]
 
 
-def _groups(db: Database, query: Query) -> list[int]:
-    if query.collections_workflow is None:
-        return [row[0] for row in db.rows("SELECT id FROM groups ORDER BY id")]
-    return [row[0] for row in db.rows("SELECT id FROM groups WHERE name = ?", (query.collections_workflow,))]
+def _gather(db: Database, query: Query, numbers: list[int], after: list[Any] | None) -> list[Any]:
+    """The rows among these that match and come after a position, in order."""
+    sql, values = conditions(db, query)
+    rows: list[Any] = []
+    for n in range(0, len(numbers), _CHUNK):
+        some = numbers[n : n + _CHUNK]
+        where = f"r.id IN ({','.join('?' * len(some))}){sql}"
+        rows += db.rows(f"SELECT {_COLUMNS} FROM records r WHERE {where}", [*some, *values])
+    rows.sort(key=lambda row: position(query, row), reverse=not query.ascending)
+    if after is None:
+        return rows
+    return [row for row in rows if (position(query, row) > after) == query.ascending and position(query, row) != after]
 
 
-def _merged(db: Database, query: Query, after: list[Any] | None, limit: int) -> list[Any]:
-    states = list(_NUMBERS) if query.state is None else [NUMBER[query.state]]
-    if query.sort == "updated":
-        return _ranges(db, query, states, after, limit)
+# ---------------------------------------------------------------- walking
+
+
+def _walk(db: Database, query: Query, after: list[Any] | None, limit: int) -> tuple[list[Any], list[Any] | None]:
+    """Rows in order, and how far the walk came where it ended before it had enough."""
+    ranges = _ranges(db, query)
+    if query.sort != "state":
+        return _merged(db, query, ranges, after, limit)
     found: list[Any] = []
-    for state in states if query.ascending else reversed(states):
-        if after is None or state == after[0] or (state > after[0]) == query.ascending:
-            position = after[1:] if after and state == after[0] else None
-            found += _ranges(db, query, [state], position, limit - len(found))
-        if len(found) >= limit:
-            break
-    return found
+    for state in sorted({one.state for one in ranges}, reverse=not query.ascending):
+        if after is not None and state != after[0] and (state > after[0]) != query.ascending:
+            continue
+        start = after[1:] if after is not None and state == after[0] else None
+        some = [one for one in ranges if one.state == state]
+        rows, reached = _merged(db, query, some, start, limit - len(found), BUDGET * len(some) // len(ranges))
+        found += rows
+        if reached is not None or len(found) >= limit:
+            return found, None if reached is None else [state, *reached]
+    return found, None
 
 
-def _ranges(db: Database, query: Query, states: list[int], after: list[Any] | None, limit: int) -> list[Any]:
-    ranges = [_range(db, query, group, state, after, limit) for group in _groups(db, query) for state in states]
-    merged = heapq.merge(*ranges, key=lambda row: (row[5], row[0]), reverse=not query.ascending)
-    return [row for row, _ in zip(merged, range(limit), strict=False)]
+def _ranges(db: Database, query: Query) -> list[_Range]:
+    known = groups(db, query)
+    if query.sort == "id":
+        if query.collections_workflow is None and query.workflow is None and query.collection is None:
+            return [_Range("true", ())]
+        return [_Range("r.key >= ? AND r.key < ?", key_range(name)) for _, name in known]
+    wanted = query.states or (_TROUBLED if query.error_prefix or query.error_text else tuple(State))
+    return [
+        _Range("r.grp = ? AND r.state = ?", (group, NUMBER[state]), NUMBER[state])
+        for group, _ in known
+        for state in sorted(set(wanted))
+    ]
 
 
-def _range(db: Database, query: Query, group: int, state: int, after: list[Any] | None, limit: int) -> Iterator[Any]:
-    sql, values = _filters(query)
-    order = "ASC" if query.ascending else "DESC"
+def _merged(
+    db: Database, query: Query, ranges: list[_Range], after: list[Any] | None, limit: int, budget: int = BUDGET
+) -> tuple[list[Any], list[Any] | None]:
+    searches = query.searches or (query.sort == "id" and bool(query.states or query.since or query.until))
+    reached = _reach(db, query, ranges, after, budget) if searches and ranges else None
+    walks = [_rows(db, query, one, after, reached, limit) for one in ranges]
+    merged = heapq.merge(*walks, key=lambda row: _place(query, row), reverse=not query.ascending)
+    rows = [row for row, _ in zip(merged, range(limit), strict=False)]
+    return rows, None if len(rows) >= limit else reached
+
+
+def _place(query: Query, row: Any) -> tuple[Any, ...]:
+    return (row[1],) if query.sort == "id" else (row[5], row[0])
+
+
+def _reach(db: Database, query: Query, ranges: list[_Range], after: list[Any] | None, budget: int) -> list[Any] | None:
+    """How far a page may look, so that it looks at no more than `budget` records; None if that is all of them.
+
+    Each range is given its share; what short ranges leave of theirs goes to the long ones.
+    """
+    far = [(one, place) for one in ranges if (place := _nth(db, query, one, after, _share(budget, ranges)))]
+    if far and len(far) < len(ranges):
+        longer = [one for one, _ in far]
+        far = [(one, place) for one in longer if (place := _nth(db, query, one, after, _share(budget, longer)))]
+    places = [place for _, place in far]
+    if not places:
+        return None
+    return min(places) if query.ascending else max(places)
+
+
+def _share(budget: int, ranges: Sequence[_Range]) -> int:
+    return max(LEAST, budget // len(ranges))
+
+
+def _nth(db: Database, query: Query, one: _Range, after: list[Any] | None, n: int) -> list[Any] | None:
+    columns, where, values, order = _clauses(query, one, after)
+    row = db.row(f"SELECT {columns} FROM records r WHERE {where} ORDER BY {order} LIMIT 1 OFFSET ?", [*values, n])
+    return list(row) if row else None
+
+
+def _rows(
+    db: Database, query: Query, one: _Range, after: list[Any] | None, reached: list[Any] | None, limit: int
+) -> Iterator[Any]:
+    columns, where, values, order = _clauses(query, one, after)
+    if reached is not None:
+        where += f" AND ({columns}) {'<=' if query.ascending else '>='} ({','.join('?' * len(reached))})"
+        values += reached
+    sql, more = conditions(db, query, indexed=query.sort != "id")
+    statement = f"SELECT {_COLUMNS} FROM records r WHERE {where}{sql} ORDER BY {order} LIMIT ?"
+    yield from db.rows(statement, [*values, *more, limit])
+
+
+def _clauses(query: Query, one: _Range, after: list[Any] | None) -> tuple[str, str, list[Any], str]:
+    """The columns of the order, the condition with its values, and the order."""
+    names = ("r.key",) if query.sort == "id" else ("r.updated", "r.id")
+    columns = ", ".join(names)
+    where, values = one.where, list(one.values)
+    if query.sort != "id":
+        for words, bound in (("r.updated >= ?", query.since), ("r.updated < ?", query.until)):
+            if bound is not None:
+                where += f" AND {words}"
+                values.append(bound)
     if after is not None:
-        sql += f" AND (r.updated, r.id) {'>' if query.ascending else '<'} (?, ?)"
+        where += f" AND ({columns}) {'>' if query.ascending else '<'} ({','.join('?' * len(after))})"
         values += after
-    yield from db.rows(
-        f"SELECT {_COLUMNS} FROM records r WHERE r.grp = ? AND r.state = ?{sql}"
-        f" ORDER BY r.updated {order}, r.id {order} LIMIT ?",
-        [group, state, *values, limit],
-    )
-
-
-def _by_id(db: Database, query: Query, after: list[Any] | None, limit: int) -> list[Any]:
-    sql, values = _filters(query)
-    if query.collections_workflow is not None:
-        sql += " AND r.grp = (SELECT id FROM groups WHERE name = ?)"
-        values.append(query.collections_workflow)
-    if query.state is not None:
-        sql += " AND r.state = ?"
-        values.append(NUMBER[query.state])
-    if after is not None:
-        sql += f" AND r.key {'>' if query.ascending else '<'} ?"
-        values += after
-    order = "ASC" if query.ascending else "DESC"
-    statement = f"SELECT {_COLUMNS} FROM records r WHERE true{sql} ORDER BY r.key {order} LIMIT ?"
-    return db.rows(statement, [*values, limit])
-
-
-def _filters(query: Query) -> tuple[str, list[Any]]:
-    sql = ""
-    values: list[Any] = []
-    for words, value in ((" AND r.updated >= ?", query.since), (" AND r.updated < ?", query.until)):
-        if value is not None:
-            sql += words
-            values.append(value)
-    if query.error_prefix:
-        sql += " AND substr(r.last_error, 1, ?) = ?"
-        values += [len(query.error_prefix), query.error_prefix]
-    return sql, values
+    return columns, where, values, ", ".join(f"{name} {'ASC' if query.ascending else 'DESC'}" for name in names)

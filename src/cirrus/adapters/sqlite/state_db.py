@@ -7,6 +7,7 @@ from typing import Any
 
 from cirrus.adapters.sqlite.columns import NUMBER, STATE, pack, unpack
 from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.narrowing import conditions, groups
 from cirrus.adapters.sqlite.paging import page
 from cirrus.core.event import UNKNOWN, EventType, WorkflowEvent
 from cirrus.core.jsontext import decode, encode
@@ -15,11 +16,11 @@ from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.ports.outbox import Subscriptions
-from cirrus.ports.state_db import Claim, Conclusion, Execution, Page, Query, Start
+from cirrus.ports.state_db import SLOT, Claim, Conclusion, Execution, Page, Query, Start
 
 _RUNNING = tuple(sorted(NUMBER[state] for state in RUNNING))
 _STATUS = {State.COMPLETED: "SUCCEEDED", State.ABORTED: "ABORTED"}
-COLUMNS = "id, key, full_id, state, created, updated, claimed_at, last_error, outputs"
+COLUMNS = "id, key, full_id, state, created, updated, claimed_at, last_error, outputs, output_collections"
 _CHUNK = 500
 
 
@@ -56,14 +57,23 @@ class SqliteStateDb:
         rows, after = page(self._db, query, limit, token)
         return Page(tuple(self.records(rows)), after)
 
-    def count(self, collections_workflow: str | None = None) -> dict[str, dict[State, int]]:
-        """How many records are in each state, by `collections_workflow`."""
-        sql = "SELECT g.name, r.state, count(*) FROM records r JOIN groups g ON g.id = r.grp"
-        sql += " WHERE g.name = ?" if collections_workflow is not None else ""
+    def count(self, query: Query | None = None) -> dict[str, dict[State, int]]:
+        """How many records, of those of a query, are in each state, by `collections_workflow`."""
+        where, values = conditions(self._db, query or Query())
+        sql = f"SELECT r.grp, r.state, count(*) FROM records r WHERE true{where} GROUP BY r.grp, r.state"
+        rows = self._db.rows(sql, values)
+        names = dict(groups(self._db, query or Query()))
         counts: dict[str, dict[State, int]] = {}
-        values = [] if collections_workflow is None else [collections_workflow]
-        for name, state, number in self._db.rows(f"{sql} GROUP BY r.grp, r.state ORDER BY g.name", values):
-            counts.setdefault(name, {})[STATE[state]] = number
+        for group, state, number in sorted(rows, key=lambda row: names[row[0]]):
+            counts.setdefault(names[group], {})[STATE[state]] = number
+        return counts
+
+    def transitions(self, since: int, until: int) -> dict[int, dict[State, int]]:
+        """How many records entered each state between two instants, in slots of SLOT microseconds."""
+        counts: dict[int, dict[State, int]] = {}
+        sql = "SELECT slot, state, n FROM transitions WHERE slot >= ? AND slot < ? ORDER BY slot"
+        for slot, state, number in self._db.rows(sql, (since - since % SLOT, until)):
+            counts.setdefault(slot, {})[STATE[state]] = number
         return counts
 
     def execution(self, execution_id: str) -> Execution | None:
@@ -111,7 +121,10 @@ class SqliteStateDb:
                 claim.owner,
             ),
         )
-        self._db.run("UPDATE records SET execution = ? WHERE id = ?", (made.lastrowid, record))
+        self._db.run("UPDATE records SET execution = ?, attempts = ? WHERE id = ?", (made.lastrowid, attempt, record))
+        self._db.entered(NUMBER[State.CLAIMED], claim.at)
+        if claim.owner:
+            self._db.entered(NUMBER[State.PROCESSING], claim.at)
         self._write_events(claim.events, record)
         self._settle([claim.receipt] if claim.receipt else [])
         return True
@@ -143,7 +156,8 @@ class SqliteStateDb:
         if (unpack(row[2]) if row[2] else None) != previous.execution_id:
             return None
         self._db.run(
-            "UPDATE records SET state = ?, updated = ?, claimed_at = ?, last_error = NULL, outputs = NULL WHERE id = ?",
+            "UPDATE records SET state = ?, updated = ?, claimed_at = ?, last_error = NULL, outputs = NULL,"
+            " output_collections = NULL WHERE id = ?",
             (NUMBER[state], claim.at, claim.at, row[0]),
         )
         return int(row[0])
@@ -166,6 +180,7 @@ class SqliteStateDb:
             "UPDATE executions SET owner = ?, started = ? WHERE id = ?",
             (start.owner, start.at, execution_row),
         )
+        self._db.entered(NUMBER[State.PROCESSING], start.at)
         self._write_events(start.events, record)
         return True
 
@@ -181,12 +196,14 @@ class SqliteStateDb:
         record, execution_row = current
         output = None if end.output is None else self._db.body_id(end.output)
         self._db.run(
-            "UPDATE records SET state = ?, updated = ?, last_error = ?, outputs = ? WHERE id = ?",
+            "UPDATE records SET state = ?, updated = ?, last_error = ?, outputs = ?, output_collections = ?"
+            " WHERE id = ?",
             (
                 NUMBER[end.state],
                 end.at,
                 end.last_error,
                 encode(end.outputs).decode() if end.outputs else None,
+                encode(end.output_collections).decode() if end.output_collections else None,
                 record,
             ),
         )
@@ -194,6 +211,7 @@ class SqliteStateDb:
             "UPDATE executions SET status = ?, stopped = ?, output = ?, error = ?, cause = ? WHERE id = ?",
             (_STATUS.get(end.state, "FAILED"), end.at, output, end.error, end.cause, execution_row),
         )
+        self._db.entered(NUMBER[end.state], end.at)
         if end.state is State.ABORTED:
             self._db.run("INSERT OR IGNORE INTO cancels (execution) VALUES (?)", (execution_row,))
         self._write_events(end.events, record)
@@ -265,7 +283,7 @@ def execution(row: Any) -> Execution:
 
 
 def _record(row: Any, executions: list[str]) -> Record:
-    _, key, full_id, state, created, updated, claimed_at, last_error, outputs = row
+    _, key, full_id, state, created, updated, claimed_at, last_error, outputs, output_collections = row
     return Record(
         payload_id=full_id or key,
         state=STATE[state],
@@ -275,6 +293,7 @@ def _record(row: Any, executions: list[str]) -> Record:
         executions=tuple(executions),
         last_error=last_error,
         outputs=tuple(decode(outputs)) if outputs else (),
+        output_collections=tuple(decode(output_collections)) if output_collections else (),
     )
 
 

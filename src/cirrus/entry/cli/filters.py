@@ -1,4 +1,4 @@
-"""The options by which commands choose records, and the query that they make."""
+"""The options by which commands choose records, in one place, and the query that they make."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from typing import Any, TypeVar
 
 import click
 
-from cirrus.core.instant import parse_since
+from cirrus.core.instant import parse_moment
 from cirrus.core.state import State
 from cirrus.flow.home import Home
-from cirrus.ports.state_db import SORTS, Query
+from cirrus.flow.select import select
+from cirrus.ports.query import SORTS, Query
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Since(click.ParamType[int]):
-    name = "N d|h|m"
+class _Moment(click.ParamType[str]):
+    name = "TIME"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return value if isinstance(value, int) else parse_since(value)
+            parse_moment(value, 0)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        return str(value)
 
 
 class _State(click.ParamType[State]):
@@ -40,52 +42,58 @@ class _State(click.ParamType[State]):
         return [CompletionItem(str(state)) for state in State if state.startswith(incomplete.upper())]
 
 
-def filter_options(command: Command) -> Command:
-    """Adds the options that choose records."""
-    options = (
-        click.option(
-            "--collections-workflow",
-            help="Only records of these collections and workflow: <collections>_<workflow>.",
-        ),
-        click.option("--collectons-workflow", "misspelt", hidden=True),
-        click.option("--state", type=_State(), help=f"One of {', '.join(State)}."),
-        click.option("--since", type=_Since(), help="Only what was last updated in this time span: 10h, '3 d', 15m."),
-        click.option("--limit", type=click.IntRange(1), help="At most so many."),
-        click.option("--error-prefix", help="Only records whose last error begins with this text."),
-    )
-    for option in reversed(options):
+_FILTERS = (
+    click.option(
+        "--collections-workflow",
+        help="Only records of these collections and workflow: <collections>_<workflow>.",
+    ),
+    click.option("--collectons-workflow", "misspelt", hidden=True),
+    click.option("--workflow", help="Only records of this workflow."),
+    click.option("--collection", help="Only records with this one among their input collections."),
+    click.option("--state", type=_State(), multiple=True, help=f"One of {', '.join(State)}; may be given again."),
+    click.option(
+        "--since",
+        type=_Moment(),
+        help="Only what was last updated in this time span (10h, '3 d', 15m) or since this time (ISO 8601).",
+    ),
+    click.option("--until", type=_Moment(), help="Only what was last updated before this time, given in the same way."),
+    click.option("--item", help="Only records whose Items' ids match this pattern, such as 'LC08_*' or '*_T1'."),
+    click.option("--error-prefix", help="Only records whose last error begins with this text."),
+    click.option("--error-text", help="Only records whose last error contains this text."),
+    click.option("--min-attempts", type=click.IntRange(1), help="Only what was tried so often at least."),
+    click.option("--max-attempts", type=click.IntRange(1), help="Only what was tried so often at most."),
+    click.option("--output-collection", help="Only records whose last success made an Item of this collection."),
+)
+
+
+def filters(command: Command) -> Command:
+    """Adds the options that choose records, without --limit."""
+    for option in reversed(_FILTERS):
         command = option(command)
     return command
+
+
+def filter_options(command: Command) -> Command:
+    """Adds the options that choose records, and --limit."""
+    return filters(click.option("--limit", type=click.IntRange(1), help="At most so many.")(command))
 
 
 def sort_options(command: Command) -> Command:
     """Adds the options that order records."""
     command = click.option("--ascending/--descending", default=False, help="Oldest or newest first.")(command)
-    return click.option("--sort", type=click.Choice(SORTS), default="updated", show_default=True)(command)
-
-
-def chosen(
-    home: Home,
-    *,
-    collections_workflow: str | None,
-    misspelt: str | None,
-    state: State | None,
-    since: int | None,
-    error_prefix: str | None,
-    sort: str = "updated",
-    ascending: bool = False,
-) -> Query:
-    """The query for these options: of what was last updated before now, so that no command meets its own work."""
-    now = home.clock()
-    return Query(
-        collections_workflow=collections_workflow or misspelt,
-        state=state,
-        since=None if since is None else now - since,
-        until=now,
-        error_prefix=error_prefix,
-        sort=sort,
-        ascending=ascending,
+    return click.option("--sort", type=click.Choice(SORTS), default="updated", show_default=True, help="By what.")(
+        command
     )
+
+
+def chosen(home: Home, *, misspelt: str | None = None, **given: Any) -> Query:
+    """The query for these options: of what was last updated before now, so that no command meets its own work."""
+    return select(home, **meant(misspelt=misspelt, **given))
+
+
+def meant(*, misspelt: str | None = None, **given: Any) -> dict[str, Any]:
+    """The options as `Client.query` and its kin take them."""
+    return {**given, "collections_workflow": given.get("collections_workflow") or misspelt}
 
 
 def raw_option(command: Command) -> Command:

@@ -12,6 +12,7 @@ from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import chosen, filter_options, raw_option, sort_options
 from cirrus.entry.cli.manage import Managed
 from cirrus.flow import query
+from cirrus.flow.select import select
 
 _LEDGER = ("waiting", "sent", "parked", "last_error")
 
@@ -43,7 +44,7 @@ def query_records(managed: Managed, /, limit: int | None, **filters: Any) -> Non
 def summary(managed: Managed, collections_workflow: str | None, raw: bool) -> None:
     """How many records are in each state: a table on a terminal, JSON in a pipe."""
     home = managed.home()
-    counts = home.state_db.count(collections_workflow)
+    counts = home.state_db.count(select(home, collections_workflow=collections_workflow))
     queued = home.queue.depth()
     ledger = home.outbox.ledger()
     if output.on_terminal():

@@ -22,9 +22,20 @@ CREATE TABLE records (
     claimed_at INTEGER,
     execution INTEGER,                      -- the current one
     last_error TEXT,
-    outputs TEXT                            -- JSON array of URLs
+    outputs TEXT,                           -- JSON array of URLs
+    output_collections TEXT,                -- JSON array of names
+    attempts INTEGER NOT NULL DEFAULT 0     -- how many executions it has
 );
 CREATE INDEX records_by_state ON records (grp, state, updated);
+CREATE INDEX records_by_error ON records (last_error) WHERE last_error IS NOT NULL;
+CREATE INDEX records_by_attempts ON records (attempts) WHERE attempts > 1;
+
+CREATE TABLE transitions (
+    slot INTEGER NOT NULL,                  -- its beginning
+    state INTEGER NOT NULL,
+    n INTEGER NOT NULL,                     -- how many records entered the state in it
+    PRIMARY KEY (slot, state)
+) WITHOUT ROWID;
 
 CREATE TABLE executions (
     id INTEGER PRIMARY KEY,
