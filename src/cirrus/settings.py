@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cirrus.adapters.objects.location import names_store
 from cirrus.core.instant import parse_duration
 from cirrus.core.payload_id import WORKFLOW_NAME
 from cirrus.errors import ConfigError
@@ -105,9 +106,19 @@ def _home(value: Any) -> str:
 
 def _store(value: Any) -> str:
     text = _text(value)
-    if "://" in text and not re.match(r"[a-z][a-z0-9+.-]*://", text):
-        raise ValueError("a folder or the URL of a store, such as s3://bucket/prefix")
+    if "://" in text and not text.startswith("file://") and not names_store(text):
+        raise ValueError("a folder or the URL of a store that can be written to, such as s3://bucket/prefix,")
     return text
+
+
+def _webhook(value: Any) -> str:
+    if not isinstance(value, str) or not re.match(r"https?://[^/\s]", value):
+        raise ValueError("a URL that begins with https:// or http://")
+    return value
+
+
+def _stores(value: Any) -> dict[str, str]:
+    return {name: _store(place) for name, place in _texts(value).items()}
 
 
 PROJECT = (Setting("name", _text, None, "the project's name"),)
@@ -149,11 +160,11 @@ DEPLOYMENT = (
     Setting("max_running", _count, 200, "at most so many executions at once in each control process"),
     Setting("lease", _duration, 30.0, "how long the work of a control process that died stays untouched"),
     Setting("events_file", _text, None, "a file to which workflow events are appended, as NDJSON"),
-    Setting("events_webhook", _text, None, "a URL to which workflow events are posted"),
+    Setting("events_webhook", _webhook, None, "a URL to which workflow events are posted"),
     Setting("items_file", _text, None, "a file to which publish messages are appended, as NDJSON"),
-    Setting("items_webhook", _text, None, "a URL to which publish messages are posted"),
+    Setting("items_webhook", _webhook, None, "a URL to which publish messages are posted"),
     Setting("delivery_attempts", _count, 8, "a delivery is parked after so many attempts"),
-    Setting("buckets", _texts, {}, "folders or stores that names of buckets in state machines stand for"),
+    Setting("buckets", _stores, {}, "folders or stores that names of buckets in state machines stand for"),
     Setting("variables", _texts, {}, "variables for payload templates"),
 )
 SECTIONS: Mapping[str, tuple[Setting, ...]] = {

@@ -53,7 +53,7 @@ def test_other_ends() -> None:
         ("FAILED", "E", '{"errorMessage": 5}', 'E: {"errorMessage": 5}'),
         ("FAILED", "E", "{not JSON", "E: {not JSON"),
         ("FAILED", "E", '["errorMessage"]', 'E: ["errorMessage"]'),
-        ("FAILED", "E", None, "E: "),
+        ("FAILED", "E", None, "E: no message"),
         ("FAILED", None, "cause", "Unknown: cause"),
         ("FAILED", "States.Timeout", None, "TimedOutError: the execution took longer than its limit"),
         ("FAILED", "States.HeartbeatTimeout", "late", "TimedOutError: late"),

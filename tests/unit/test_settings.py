@@ -118,6 +118,11 @@ TASK = '[tasks.t]\nhandler = "m:T"\n'
         ('[deployments.d]\nlease = "x"', "deployments.d.lease", "a duration"),
         ("[deployments.d]\ndata = 5", "deployments.d.data", "a string that is not empty"),
         ('[deployments.d]\ndata = "3s://x"', "deployments.d.data", "a folder or the URL of a store"),
+        ('[deployments.d]\ndata = "foo://x"', "deployments.d.data", "a folder or the URL of a store"),
+        ('[deployments.d]\ncatalog = "https://host/x"', "deployments.d.catalog", "a store that can be written to"),
+        ('[deployments.d]\nbuckets = { b = "foo://x" }', "deployments.d.buckets", "a folder or the URL of a store"),
+        ('[deployments.d]\nitems_webhook = "host/x"', "deployments.d.items_webhook", "begins with https:// or http://"),
+        ('[deployments.d]\nevents_webhook = "s3://x"', "deployments.d.events_webhook", "begins with https://"),
         ("[deployments.d]\nvariables = { A = [] }", "deployments.d.variables", "a table of strings"),
         ("[deployments.d]\nworker = 1", "deployments.d.worker", "did you mean workers?"),
     ],
@@ -137,6 +142,13 @@ def test_every_setting_refuses_what_it_is_not(tmp_path: Path, section: str, name
     found = load(tmp_path, f"[{head}]\n{more}{name} = 1979-05-27\n")
     assert f"{head}.{name}: " in found
     assert "expected" in found
+
+
+@pytest.mark.parametrize(
+    "place", ["data", "../data", "file:///data", "s3://bucket", "s3://bucket/prefix/", "gs://bucket/a", "az://box/a"]
+)
+def test_folders_and_stores(tmp_path: Path, place: str) -> None:
+    assert load(tmp_path, f'[deployments.d]\ndata = "{place}"\ncatalog = "{place}"') == ""
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:

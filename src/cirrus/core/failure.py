@@ -36,7 +36,7 @@ def last_error(status: str, error: str | None, cause: str | None) -> str:
         return _bounded(f"TimedOutError: {message or 'the execution took longer than its limit'}")
     if status == "ABORTED":
         return _bounded(f"{error or 'Aborted'}: {message or 'stopped on request'}")
-    return _bounded(f"{error or 'Unknown'}: {message}")
+    return _bounded(f"{error or 'Unknown'}: {message or 'no message'}")
 
 
 def _message(cause: str | None) -> str:

@@ -12,6 +12,15 @@ from cirrus.core.definition import check_process
 from cirrus.core.jsontext import decode, encode
 from cirrus.errors import InvalidPayload
 
+# What an Item may leave out, or say with null, but not make something else of.
+_ITEM_FIELDS: tuple[tuple[str, type, str], ...] = (
+    ("collection", str, "a string"),
+    ("geometry", dict, "an object"),
+    ("bbox", list, "an array"),
+    ("properties", dict, "an object"),
+    ("assets", dict, "an object"),
+    ("links", list, "an array"),
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST_PROBLEMS = 20
 _LONGEST_PROBLEM = 500
@@ -61,7 +70,7 @@ def accept(document: Any, text: bytes | None = None) -> Payload:
     problems: list[str] = []
     if document.get("type", "FeatureCollection") != "FeatureCollection":
         problems.append(f"type: 'FeatureCollection' is expected, not {document['type']!r}")
-    problems += _check_features(document.get("features", []))
+    problems += check_features(document.get("features", []))
     process, warnings = _as_list(document.get("process"))
     problems += check_process(process) if process is not None else [_no_process(document)]
     if problems:
@@ -91,7 +100,8 @@ def _no_process(document: Mapping[str, Any]) -> str:
     return f"process: an array of process definitions is expected, not {_kind(document['process'])}"
 
 
-def _check_features(features: Any) -> list[str]:
+def check_features(features: Any) -> list[str]:
+    """What is wrong with the Items of a payload; they may be partial, but for their ids."""
     if not isinstance(features, list):
         return [f"features: an array of Items is expected, not {_kind(features)}"]
     return [problem for n, item in enumerate(features) for problem in _check_item(f"features[{n}]", item)]
@@ -106,8 +116,9 @@ def _check_item(where: str, item: Any) -> list[str]:
         problems.append(f"{where}.id: a string that is not empty is expected" + _instead(item, "id"))
     elif _CONTROL.search(itemid):
         problems.append(f"{where}.id: {itemid!r} holds a control character")
-    if not isinstance(item.get("collection"), (str, type(None))):
-        problems.append(f"{where}.collection: a string is expected, not {_kind(item['collection'])}")
+    for name, kind, expected in _ITEM_FIELDS:
+        if item.get(name) is not None and not isinstance(item[name], kind):
+            problems.append(f"{where}.{name}: {expected} is expected, not {_kind(item[name])}")
     return problems
 
 

@@ -19,6 +19,7 @@ import orjson
 
 from cirrus.adapters.local.exit_status import ended
 from cirrus.entry.failure import TaskFailure
+from cirrus.entry.task_output import check_items
 
 EX_DATAERR = 65
 LAST = 8192
@@ -118,6 +119,7 @@ def read_output(task: str, target: Path) -> bytes:
         raise TaskFailure("InvalidOutput", f"{what}its output is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise TaskFailure("InvalidOutput", f"{what}its output is a {type(body).__name__}; expected an object")
+    check_items(body, f"{what}its output is no payload")
     return data
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import orjson
 
+from cirrus.core.payload import check_features
 from cirrus.entry.failure import TaskFailure
 
 STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -19,6 +21,7 @@ def encode(task: str, output: object) -> bytes:
             "InvalidOutput",
             f"task {task!r} returned {described(output)}; expected a payload: a JSON object (dict)",
         )
+    check_items(output, f"task {task!r} returned no payload")
     try:
         return orjson.dumps(output, option=STRICT)
     except TypeError:
@@ -28,6 +31,14 @@ def encode(task: str, output: object) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         place = find_foreign(output) or f"is not JSON: {error}"
         raise TaskFailure("InvalidOutput", f"task {task!r} returned a dict that is not JSON: {place}") from error
+
+
+def check_items(output: Mapping[str, object], what: str) -> None:
+    """InvalidOutput, beginning with `what`, where an output has `features` that are no Items."""
+    problems = check_features(output.get("features", []))
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise TaskFailure("InvalidOutput", f"{what}: {problems[0]}{more}")
 
 
 def described(value: object) -> str:

@@ -33,6 +33,11 @@ def test_command_reads_and_writes_files(pools: Callable[..., LocalPool], project
         (("sh", "-c", "kill -9 $$"), "CommandFailed", "was killed by signal 9 (SIGKILL"),
         (("true",), "InvalidOutput", "wrote no file to {output}"),
         (("sh", "-c", "echo '{' > {output}"), "InvalidOutput", "its output is not JSON"),
+        (
+            ("sh", "-c", "echo '{\"features\":[1]}' > {output}"),
+            "InvalidOutput",
+            "output is no payload: features[0]: an Item",
+        ),
         (("sh", "-c", "echo '[]' > {output}"), "InvalidOutput", "its output is a list; expected an object"),
         (("no-such-program-at-all",), "CommandFailed", "cannot run 'no-such-program-at-all'"),
     ],

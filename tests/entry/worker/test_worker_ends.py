@@ -19,7 +19,7 @@ from cirrus.testing.compute import DEADLINE, attempt, finish, gather
 def test_time_limit(run: Run) -> None:
     outcome = run("sleeps", timeout=0.2, seconds=600)
     assert outcome.error == "Sandbox.Timedout"
-    assert message(outcome) == "Task timed out after 0.20 seconds"
+    assert message(outcome) == "task 'sleeps' timed out after 0.20 seconds"
     assert outcome.log == b"asleep\n"
     assert outcome.ended - outcome.started >= 0.2
 

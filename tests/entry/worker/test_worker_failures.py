@@ -125,6 +125,21 @@ def test_what_is_not_json_is_found(run: Run) -> None:
     assert "output.a[0].when is a datetime.datetime" in message(outcome)
 
 
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        (5, "features: an array of Items is expected, not a number"),
+        ([{"id": "a"}, "b"], "features[1]: an Item (an object) is expected, not a string"),
+        ([{"collection": "c"}, {}], "features[0].id: a string that is not empty is expected (and 1 more)"),
+        ([{"id": "a", "properties": 5}], "features[0].properties: an object is expected, not a number"),
+    ],
+)
+def test_items_that_are_none_are_told(run: Run, items: object, words: str) -> None:
+    outcome = run("no_items", items=items)
+    assert outcome.error == "InvalidOutput"
+    assert message(outcome) == f"task 'no_items' returned no payload: {words}"
+
+
 def test_output_is_json_as_lambda_makes_it(run: Run) -> None:
     assert orjson.loads((run("numbers").output or b"").replace(b"1208925819614629174706176", b"0")) == {
         "1": [1, 2],

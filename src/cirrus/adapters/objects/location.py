@@ -56,6 +56,14 @@ def locate(url: str) -> Location:
     return key_in(*split(url, 0))
 
 
+def names_store(url: str) -> bool:
+    """Whether objects can be written below a URL."""
+    try:
+        return not isinstance(locate(f"{url.rstrip('/')}/object"), Page)
+    except ValueError:
+        return False
+
+
 def inside(path: str) -> Path:
     """The file of an absolute path; `..` in it would lead elsewhere than it says."""
     if "\0" in path or ".." in path.split("/"):

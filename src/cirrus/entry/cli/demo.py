@@ -13,6 +13,7 @@ import click
 
 from cirrus.errors import CirrusError
 
+_ERROR = 90
 _CIRRUS = (sys.executable, "-m", "cirrus.entry.cli.main")
 
 
@@ -116,7 +117,11 @@ def _show(title: str, states: dict[str, tuple[str, int, str]]) -> None:
     _say(title)
     for known, (state, executions, error) in states.items():
         times = "1 execution " if executions == 1 else f"{executions} executions"
-        click.echo(f"  {state:<10} {times}  {known.rpartition('/')[2]}  {error[:90]}".rstrip())
+        click.echo(f"  {state:<10} {times}  {known.rpartition('/')[2]}  {_cut(error)}".rstrip())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _ERROR else f"{text[: _ERROR - 3]}..."
 
 
 def _diff(wrong: str, right: str) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from cirrus.core.jsontext import decode
+from cirrus.core.payload import check_features
 from cirrus.errors import InvalidPayload
 from cirrus.ports.objects import Objects
+
+_MOST = 5
 
 
 def read_items(objects: Objects, place: str) -> list[Any]:
@@ -20,4 +23,6 @@ def read_items(objects: Objects, place: str) -> list[Any]:
     found = value.get("features") if isinstance(value, dict) and value.get("type") == "FeatureCollection" else [value]
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise InvalidPayload(f"{place}: a STAC Item, or a FeatureCollection with an array of them, is expected")
+    if problems := check_features(found):
+        raise InvalidPayload([f"{place}: {problem}" for problem in problems[:_MOST]])
     return found

@@ -64,7 +64,7 @@ def cirrus(ctx: click.Context, project: Path) -> None:
 def main() -> None:
     """Run the command line; every error leaves as one message on stderr and an exit code."""
     try:
-        code = cirrus.main(standalone_mode=False)
+        code = cirrus.main(prog_name="cirrus", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cirrus.entry.cli import complete
 from cirrus.entry.cli.group import LazyGroup
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Managed:
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, aliases=ALIASES)
-@click.argument("deployment")
+@click.argument("deployment", shell_complete=complete.deployments)
 @click.pass_context
 def manage(ctx: click.Context, deployment: str) -> None:
     """Operate a deployment of the project by its name."""

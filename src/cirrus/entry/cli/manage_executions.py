@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from cirrus.core.jsontext import decode
-from cirrus.entry.cli import output
+from cirrus.entry.cli import complete, output
 from cirrus.entry.cli.filters import raw_option
 from cirrus.entry.cli.manage import Managed
 from cirrus.errors import NotFound
@@ -81,7 +81,7 @@ def get_execution_events(managed: Managed, /, raw: bool, **which: Any) -> None:
 
 
 @click.command("get-workflow-definition")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.workflows)
 @raw_option
 @click.pass_obj
 def get_workflow_definition(managed: Managed, name: str, raw: bool) -> None:

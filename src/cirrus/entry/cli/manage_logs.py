@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from cirrus.core.instant import iso
+from cirrus.entry.cli import complete
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.manage_executions import found_execution, which_execution
+from cirrus.entry.cli.output import say
+from cirrus.flow.home import Home
 from cirrus.ports.journal import AttemptLog
 
 _PAUSE = 0.3
@@ -18,7 +21,7 @@ _PAUSE = 0.3
 
 @click.command("get-logs")
 @which_execution
-@click.option("--task", help="Only this task, by its name or its state's.")
+@click.option("--task", shell_complete=complete.tasks, help="Only this task, by its name or its state's.")
 @click.option("--follow", is_flag=True, help="Go on until the execution has ended.")
 @click.pass_obj
 def get_logs(managed: Managed, /, task: str | None, follow: bool, **which: Any) -> None:
@@ -33,8 +36,16 @@ def get_logs(managed: Managed, /, task: str | None, follow: bool, **which: Any) 
                 _show(log, shown)
         sys.stdout.flush()
         if not follow or current is None or current.stopped is not None:
-            return
+            break
         time.sleep(_PAUSE)
+    if not shown:
+        say(f"no attempt {f'of {task!r} ' if task else ''}has printed anything{_others(home, found.execution_id)}")
+
+
+def _others(home: Home, execution_id: str) -> str:
+    """Which tasks have."""
+    names = sorted({log.task for log in home.journal.logs(execution_id) if log.text})
+    return f"; these have: {', '.join(names)}" if names else ""
 
 
 def _show(log: AttemptLog, shown: dict[int, int]) -> None:

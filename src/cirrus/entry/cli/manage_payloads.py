@@ -22,13 +22,17 @@ from cirrus.flow import query
 def get_payloads(managed: Managed, /, limit: int | None, rerun: bool, **filters: Any) -> None:
     """The input payloads of every record that matches, as NDJSON."""
     home = managed.home()
+    matched = False
     for record in query.records(home, chosen(home, **filters), limit):
+        matched = True
         try:
             text = query.input_payload(home, record)
         except NotFound as error:
             say(f"left out: {error}")
             continue
         output.line(query.rerun_text(text) if rerun else text)
+    if not matched:
+        say("no record matches")
 
 
 @click.command("get-payload")

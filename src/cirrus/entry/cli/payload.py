@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from cirrus.entry.cli import output
 from cirrus.entry.cli.group import LazyGroup
+from cirrus.entry.cli.output import say
 
 COMMANDS = {
     "preview": (
@@ -28,11 +30,10 @@ def validate() -> None:
     """Check the payloads on stdin; prints one line for each, and exits 1 if any is invalid."""
     from cirrus.core.jsontext import encode
     from cirrus.core.payload import read_payload
-    from cirrus.entry.cli.documents import documents
     from cirrus.errors import InvalidPayload
 
     wrong = 0
-    for text in documents(sys.stdin.buffer):
+    for text in _documents():
         try:
             found = read_payload(text)
         except InvalidPayload as error:
@@ -43,13 +44,25 @@ def validate() -> None:
     sys.exit(1 if wrong else 0)
 
 
+def _documents() -> Iterator[bytes]:
+    """The documents on stdin; an empty stdin is told, and is no success."""
+    from cirrus.entry.cli.documents import documents
+
+    given = documents(sys.stdin.buffer)
+    first = next(given, None)
+    if first is None:
+        say("cirrus: stdin holds no payload")
+        sys.exit(1)
+    yield first
+    yield from given
+
+
 @payload.command("get-id")
 def get_id() -> None:
     """Print the id that the payload on stdin has, or would be given."""
     from cirrus.core.payload import read_payload
-    from cirrus.entry.cli.documents import documents
 
-    for text in documents(sys.stdin.buffer):
+    for text in _documents():
         click.echo(str(read_payload(text).id))
 
 

@@ -8,13 +8,21 @@ from typing import Any
 
 import click
 
+from cirrus.entry.cli import complete
 from cirrus.errors import InvalidPayload
 
 
 @click.command()
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=complete.workflows)
 @click.argument("items", nargs=-1, required=True, metavar="ITEM...")
-@click.option("--deployment", "name", default="local", show_default=True, help="Where to run.")
+@click.option(
+    "--deployment",
+    "name",
+    default="local",
+    show_default=True,
+    shell_complete=complete.deployments,
+    help="Where to run.",
+)
 @click.option("--collections", help="The collections part of the payload's id.")
 @click.option("--path-template", help="Where outputs go, such as '${collection}/${id}'.")
 @click.option(

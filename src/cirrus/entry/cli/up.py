@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from cirrus.entry.cli import complete
 from cirrus.entry.cli.output import say
 from cirrus.flow.work import Progress
 
 
 @click.command()
-@click.argument("name", default="local", metavar="[DEPLOYMENT]")
+@click.argument("name", default="local", metavar="[DEPLOYMENT]", shell_complete=complete.deployments)
 @click.option("--until-idle", is_flag=True, help="Leave once nothing is queued, running or waiting to be sent.")
 @click.option("--workers", type=click.IntRange(1), help="At most so many worker processes.")
 @click.pass_obj

@@ -155,6 +155,10 @@ def foreign(payload):
     return {"a": [{"when": __import__("datetime").datetime.now()}]}
 
 
+def no_items(payload):
+    return {**payload, "features": payload["items"]}
+
+
 def numbers(payload):
     return {1: (1, 2), "big": 2**80}
 
