@@ -99,7 +99,7 @@ def open_worker(
         project=project.folder,
         workers=workers or where.workers,
         data=where.data,
-        environment={"CIRRUS_CATALOG": where.catalog},
+        environment={} if where.catalog is None else {"CIRRUS_CATALOG": where.catalog},
         worker_attempts=where.worker_attempts,
         worker_age=where.worker_age,
         worker_memory=where.worker_memory,
@@ -134,8 +134,9 @@ def _dice() -> Callable[[], int]:
 
 
 def _targets(project: Project, where: Deployment, objects: Objects) -> dict[str, Target]:
-    catalog = backend("target", "catalog")(where.catalog, objects, project.name, where.lease / 2)
-    targets: dict[str, Target] = {"catalog": catalog}
+    targets: dict[str, Target] = {}
+    if where.catalog is not None:
+        targets["catalog"] = backend("target", "catalog")(where.catalog, objects, project.name, where.lease / 2)
     targets[MESSAGES] = backend("target", "messages")(where.root / "messages")
     for name in ("events_file", "items_file"):
         path = getattr(where, name)

@@ -121,6 +121,15 @@ def _stores(value: Any) -> dict[str, str]:
     return {name: _store(place) for name, place in _texts(value).items()}
 
 
+def _store_or_none(value: Any) -> str | None:
+    if value is False:
+        return None
+    try:
+        return _store(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or false for none,") from None
+
+
 PROJECT = (Setting("name", _text, None, "the project's name"),)
 TASK = (
     Setting("handler", _handler, None, "`module:Name` of a stactask Task class or a function payload -> payload"),
@@ -144,9 +153,9 @@ DEPLOYMENT = (
     ),
     Setting(
         "catalog",
-        _store,
+        _store_or_none,
         "./catalog",
-        "the static STAC catalog of published Items: a folder or a store's URL",
+        "the static STAC catalog of published Items: a folder or a store's URL, or `false` for none",
     ),
     Setting("workers", _count, None, "at most so many worker processes; the number of cores (at least 2)"),
     Setting("worker_attempts", _count, 10_000, "a worker process is replaced after so many attempts"),
@@ -183,7 +192,7 @@ class Deployment:
     home: str
     root: Path
     data: str
-    catalog: str
+    catalog: str | None
     workers: int | None = None
     worker_attempts: int = 10_000
     worker_age: float = 3600.0
@@ -324,7 +333,7 @@ class _Reader:
         values = self._table(where, table, DEPLOYMENT)
         values["root"] = self._folder / (values["root"] or f".cirrus/{name}")
         for key in ("data", "catalog"):
-            values[key] = _place(self._folder, values[key])
+            values[key] = values[key] and _place(self._folder, values[key])
         values["buckets"] = {name: _place(self._folder, place) for name, place in values["buckets"].items()}
         for key in ("events_file", "items_file"):
             values[key] = values[key] and str(self._folder / values[key])

@@ -32,6 +32,13 @@ def test_empty_file_is_a_project(tmp_path: Path) -> None:
     assert project.deployments["local"].data == str(tmp_path / "data")
 
 
+def test_no_catalog(tmp_path: Path) -> None:
+    assert load(tmp_path, "[deployments.local]\ncatalog = false\n") == ""
+    assert load_project(tmp_path).deployments["local"].catalog is None
+    told = load(tmp_path, "[deployments.local]\ncatalog = true\n")
+    assert "catalog: a string that is not empty, or false for none, is expected, not True" in told
+
+
 def test_file_with_everything(tmp_path: Path) -> None:
     (tmp_path / "workflows").mkdir()
     for name in ("workflows/a.asl.yaml", "other.json"):
