@@ -30,25 +30,14 @@ RANKS = {
     "backends": 7,
     "testing": 8,
     "app": 8,
-    "entry": 9,
+    "client": 9,
+    "entry": 10,
 }
 PURE = ("errors", "core", "asl", "ports", "flow")
 PURE_MAY = {
     *("__future__", "abc", "base64", "bisect", "binascii", "collections", "contextlib", "copy", "csv", "dataclasses"),
-    *(
-        "datetime",
-        "decimal",
-        "difflib",
-        "enum",
-        "fnmatch",
-        "functools",
-        "hashlib",
-        "heapq",
-        "io",
-        "itertools",
-        "json",
-        "math",
-    ),
+    *("datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib", "heapq", "html", "io", "itertools"),
+    *("json", "math"),
     *("numbers", "operator", "re", "string", "sys", "types", "typing", "unicodedata", "urllib.parse", "uuid"),
     *("orjson", "jsonpath_ng", "jsonata", "yaml"),
     "random",  # the class Random alone, which is given its seed: a test says so

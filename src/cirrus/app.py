@@ -18,7 +18,7 @@ from cirrus.flow.batch import POST_BATCH, PRE_BATCH
 from cirrus.flow.home import Home, Limits
 from cirrus.flow.services import MESSAGES
 from cirrus.flow.work import Worker
-from cirrus.ports.compute import TaskSpec
+from cirrus.ports.compute import Compute, TaskSpec
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.payloads import Payloads
@@ -88,14 +88,11 @@ def open_payloads(home: Home, root: str) -> Payloads:
     return store
 
 
-def open_worker(
-    project: Project, where: Deployment, *, only: Collection[str] | None = None, workers: int | None = None
-) -> Worker:
-    """A control process for a deployment; with `only`, for these payload ids alone."""
-    specs = task_specs(project)
+def open_compute(project: Project, where: Deployment, *, workers: int | None = None) -> Compute:
+    """Where the project's tasks run: worker processes, ended by `close`."""
     internal = {name: TaskSpec(name=name, handler=handler) for name, handler in INTERNAL.items()}
-    compute = backend("compute", "local")(
-        {**specs, **internal},
+    compute: Compute = backend("compute", "local")(
+        {**task_specs(project), **internal},
         project=project.folder,
         workers=workers or where.workers,
         data=where.data,
@@ -104,12 +101,20 @@ def open_worker(
         worker_age=where.worker_age,
         worker_memory=where.worker_memory,
     )
+    return compute
+
+
+def open_worker(
+    project: Project, where: Deployment, *, only: Collection[str] | None = None, workers: int | None = None
+) -> Worker:
+    """A control process for a deployment; with `only`, for these payload ids alone."""
+    compute = open_compute(project, where, workers=workers)
     about = f"pid {os.getpid()} on {socket.gethostname()}"
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Worker(
         open_home(project, where),
         compute,
-        specs,
+        task_specs(project),
         owner,
         delivery_home=open_home(project, where),
         only=only,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus.entry.cli.documents import documents
+from cirrus.core.documents import documents
 
 A, B = {"id": "a", "process": [{"workflow": "w"}]}, {"id": "b", "nested": {"x": [1, {"y": None}]}}
 VALUE = st.recursive(

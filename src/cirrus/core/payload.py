@@ -83,6 +83,13 @@ def accept(document: Any, text: bytes | None = None) -> Payload:
     return Payload(complete, encode(complete), parsed, tuple(warnings))
 
 
+def rerun_text(text: bytes) -> bytes:
+    """A payload as JSON text with `process[0].replace` set, so that it runs again whatever its state."""
+    document = decode(text)
+    first, *rest = document["process"]
+    return encode({**document, "process": [{**first, "replace": True}, *rest]})
+
+
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")

@@ -8,15 +8,36 @@ from collections.abc import Mapping
 from cirrus.errors import InvalidPayload
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.-]*)(?:\?([^}]*))?\}")
+_PATH_TEMPLATE = re.compile(r'("path_template"\s*:\s*"(?:[^"\\]|\\.)*")')
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)")
 
 
 def substitute(text: str, variables: Mapping[str, str]) -> str:
     """The text with its variables filled in; InvalidPayload names those that have no value and no default."""
-    missing = sorted({name for name, default in _found(text) if name not in variables and default is None})
+    missing = sorted({name for name, _ in _missing(text, variables)})
     if missing:
         raise InvalidPayload(f"no value for {', '.join(missing)}: give -x NAME VALUE, or ${{NAME?default}}")
-    return _VARIABLE.sub(lambda found: variables.get(found[1], found[2] or ""), text)
+    return _filled(text, variables, whole=True)
+
+
+def substitute_payload(text: str, variables: Mapping[str, str]) -> str:
+    """The text with its variables filled in; those of path templates that have no value are the Item's and stay."""
+    parts = _PATH_TEMPLATE.split(text)
+    missing = sorted({name for part in parts[::2] for name, _ in _missing(part, variables)})
+    if missing:
+        raise InvalidPayload(f"no value for {', '.join(missing)}: give -x NAME VALUE, or ${{NAME?default}}")
+    return "".join(_filled(part, variables, whole=n % 2 == 0) for n, part in enumerate(parts))
+
+
+def _missing(text: str, variables: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    return [(name, default) for name, default in _found(text) if name not in variables and default is None]
+
+
+def _filled(text: str, variables: Mapping[str, str], *, whole: bool) -> str:
+    def value(found: re.Match[str]) -> str:
+        return variables.get(found[1], found[2] or ("" if whole or found[2] is not None else found[0]))
+
+    return _VARIABLE.sub(value, text)
 
 
 def _found(text: str) -> list[tuple[str, str | None]]:

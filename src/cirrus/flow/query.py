@@ -8,8 +8,8 @@ from typing import Any
 from cirrus import asl
 from cirrus.core.execution_id import execution_arn, from_arn, state_machine_arn
 from cirrus.core.instant import iso
-from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import input_key, output_key
+from cirrus.core.payload import rerun_text as rerun_text
 from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.errors import NotFound
@@ -47,6 +47,15 @@ def input_payload(home: Home, found: Record) -> bytes:
     if execution_id is None:
         raise NotFound("input payload of", found.payload_id)
     return home.payloads.get(home.payloads.url(input_key(home.root, found.payload_id, execution_id)))
+
+
+def inputs(home: Home, query: Query, limit: int | None = None) -> Iterator[bytes | NotFound]:
+    """The input payloads of the records of a query, or what says that one is not kept any more."""
+    for found in records(home, query, limit):
+        try:
+            yield input_payload(home, found)
+        except NotFound as error:
+            yield error
 
 
 def output_payload(home: Home, found: Record) -> bytes:
@@ -115,10 +124,3 @@ def history(home: Home, found: Execution) -> list[dict[str, Any]]:
             state, commands = asl.step(machine, state, event, record=True)
             events += [command.event for command in commands if isinstance(command, asl.Record)]
     return [{**event, "timestamp": iso(round(event["timestamp"] * 1_000_000))} for event in events]
-
-
-def rerun_text(text: bytes) -> bytes:
-    """A payload as JSON text with `process[0].replace` set, so that it runs again whatever its state."""
-    document = decode(text)
-    first, *rest = document["process"]
-    return encode({**document, "process": [{**first, "replace": True}, *rest]})

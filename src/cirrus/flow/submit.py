@@ -9,7 +9,7 @@ from uuid import UUID
 
 from cirrus.core.event import UNKNOWN, EventType, WorkflowEvent
 from cirrus.core.jsontext import decode
-from cirrus.core.payload import Payload, accept, reference
+from cirrus.core.payload import Payload, accept, reference, rerun_text
 from cirrus.errors import CirrusError, InvalidDefinition, InvalidPayload, NotFound
 from cirrus.flow.home import Home
 from cirrus.ports.queue import Message, Rejected
@@ -32,14 +32,17 @@ class Unreadable(CirrusError):
     """A message could not be read at all."""
 
 
-def submit(home: Home, documents: Iterable[bytes]) -> Iterator[Submitted]:
-    """Queue payloads from JSON texts, in batches; one bad document does not stop the rest."""
+def submit(home: Home, documents: Iterable[bytes], *, replace: bool = False, batch: int = BATCH) -> Iterator[Submitted]:
+    """Queue payloads from JSON texts, in batches; one bad document does not stop the rest.
+
+    With `replace` every payload has `process[0].replace` set, so that it runs again whatever its state.
+    """
     stream = iter(documents)
-    while batch := list(islice(stream, BATCH)):
-        yield from _submit_batch(home, batch)
+    while some := list(islice(stream, batch)):
+        yield from _submit_batch(home, some, replace)
 
 
-def _submit_batch(home: Home, batch: list[bytes]) -> list[Submitted]:
+def _submit_batch(home: Home, batch: list[bytes], replaced: bool) -> list[Submitted]:
     now = home.clock()
     messages: list[Message] = []
     rejected: list[Rejected] = []
@@ -47,13 +50,14 @@ def _submit_batch(home: Home, batch: list[bytes]) -> list[Submitted]:
     for text in batch:
         try:
             payload = read(home, text)
-            check_workflows(home, payload)
+            check(home, payload)
         except (CirrusError, ValueError) as error:
             refusal = refuse(home, text, error, now)
             rejected.append(refusal)
             results.append(Submitted("rejected", _known_id(refusal), str(error), kept=refusal.name))
         else:
-            messages.append(Message(payload.text, str(payload.id)))
+            body = rerun_text(payload.text) if replaced and not payload.replace else payload.text
+            messages.append(Message(body, str(payload.id)))
             results.append(Submitted("queued", str(payload.id), warnings=payload.warnings))
     with home.unit.group():
         home.queue.put(messages, now)
@@ -83,7 +87,7 @@ def _decoded(text: bytes) -> object:
         raise Unreadable(str(error)) from None
 
 
-def check_workflows(home: Home, payload: Payload) -> None:
+def check(home: Home, payload: Payload) -> None:
     """InvalidPayload if a workflow of the payload or of its chain is unknown or does not parse."""
     problems = []
     for where, name in _named(payload):

@@ -34,6 +34,15 @@ class AttemptLog:
     text: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The control process that an execution belongs to: its name, the end of its lease (None: it has none), where."""
+
+    owner: str
+    until: int | None
+    about: str = ""
+
+
 class Journal(Protocol):
     """Histories of executions, their owners, and their logs."""
 
@@ -57,6 +66,9 @@ class Journal(Protocol):
 
     def held(self, owner: str) -> set[str]:
         """The running executions that `owner` holds."""
+
+    def holder(self, execution_id: str) -> Holder | None:
+        """Who holds a running execution; None if it has ended, or belongs to nobody."""
 
     def cancelled(self, owner: str) -> list[str]:
         """The executions of `owner` that someone else has ended since the last call."""

@@ -47,6 +47,20 @@ class Kept:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Where a message stands: `ahead` of it are so many; it is `owner`'s, or nobody can take it, before `visible`.
+
+    Instants in microseconds since the epoch; `attempts` counts how often it was taken.
+    """
+
+    at: int
+    visible: int
+    owner: str | None
+    attempts: int
+    ahead: int
+
+
 class Queue(Protocol):
     """At least once, oldest first; a message that is not settled when its lease ends is there again."""
 
@@ -70,6 +84,9 @@ class Queue(Protocol):
 
     def holds(self, payload_id: str) -> bool:
         """Whether a message of this payload id waits or is being worked on."""
+
+    def waiting(self, payload_id: str) -> list[Queued]:
+        """The messages that are known to be of a payload id, oldest first."""
 
     def depth(self) -> int:
         """How many messages there are, leased ones included."""

@@ -10,9 +10,9 @@ import pytest
 from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.errors import StoreError
-from cirrus.ports.journal import AttemptLog, Entry
+from cirrus.ports.journal import AttemptLog, Entry, Holder
 from cirrus.ports.queue import Message
-from cirrus.testing.builders import AT, begin, ending, payload_id, starting
+from cirrus.testing.builders import AT, begin, ending, finish, payload_id, starting
 from cirrus.testing.ports import Connect, Ports, PortsContract, at_once
 
 LEASE = 30_000_000
@@ -44,6 +44,16 @@ class JournalContract(PortsContract):
         with pytest.raises(StoreError):
             ports.journal.append("o", [Entry(known, 1, b"more"), Entry(known, 0, b"other")])
         assert ports.journal.read(known) == [Entry(known, 0, b"first")]
+
+    def test_holder_of_an_execution(self, ports: Ports) -> None:
+        known = _run(ports, "1")
+        assert ports.journal.holder(known) == Holder("o", None)
+        ports.journal.beat("o", AT + LEASE, "pid 7 on ana")
+        assert ports.journal.holder(known) == Holder("o", AT + LEASE, "pid 7 on ana")
+        assert ports.journal.holder("ghost") is None
+        ended = finish(ports.state_db, payload_id("2"))
+        assert ended.execution_id is not None
+        assert ports.journal.holder(ended.execution_id) is None
 
     def test_append_is_refused_to_all_but_the_owner(self, ports: Ports) -> None:
         ours, theirs = _run(ports, "1"), _run(ports, "2", owner="other")

@@ -31,6 +31,16 @@ class QueueContract(PortsContract):
         assert _take(ports, 9) == []
         assert ports.queue.depth() == len(BODIES)
 
+    def test_waiting_tells_where_the_messages_of_an_id_stand(self, ports: Ports) -> None:
+        ports.queue.put([Message(b"1", payload_id(1)), Message(b"2"), Message(b"3", payload_id(3))], AT)
+        ports.queue.put([Message(b"4", payload_id(1))], AT + 1)
+        _take(ports, 1)
+        first, second = ports.queue.waiting(payload_id(1))
+        assert (first.at, first.visible, first.attempts, first.ahead) == (AT, AT + LEASE, 1, 0)
+        assert first.owner is not None
+        assert (second.at, second.owner, second.attempts, second.ahead) == (AT + 1, None, 0, 3)
+        assert ports.queue.waiting(payload_id(2)) == []
+
     def test_messages_are_any_bytes(self, ports: Ports) -> None:
         bodies = [b"", b"\x00\xff not JSON", b"x" * 5_000_000, b"same", b"same"]
         ports.queue.put([Message(body) for body in bodies], AT)

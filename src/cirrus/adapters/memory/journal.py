@@ -9,7 +9,7 @@ from dataclasses import replace
 from cirrus.adapters.memory.store import Store, Tables
 from cirrus.core.printed import joined
 from cirrus.errors import StoreError
-from cirrus.ports.journal import AttemptLog, Entry
+from cirrus.ports.journal import AttemptLog, Entry, Holder
 from cirrus.ports.state_db import Execution
 
 
@@ -46,6 +46,7 @@ class MemoryJournal:
         """Say that a control process lives, until the given instant at least."""
         with self._store.writing() as tables:
             tables.owners[owner] = until
+            tables.abouts[owner] = about
 
     def retire(self, owner: str) -> None:
         """A control process ends: what it still holds may be taken over at once."""
@@ -76,6 +77,15 @@ class MemoryJournal:
         """The running executions that `owner` holds."""
         with self._store.reading() as tables:
             return {one for one, holder in tables.owned.items() if holder == owner and _runs(tables, one)}
+
+    def holder(self, execution_id: str) -> Holder | None:
+        """Who holds a running execution; None if it has ended, or belongs to nobody."""
+        with self._store.reading() as tables:
+            owner = tables.owned.get(execution_id)
+            if owner is None or not _runs(tables, execution_id):
+                return None
+            until = tables.owners.get(owner)
+            return Holder(owner, until, "" if until is None else tables.abouts.get(owner, ""))
 
     def cancelled(self, owner: str) -> list[str]:
         """The executions of `owner` that someone else has ended since the last call."""

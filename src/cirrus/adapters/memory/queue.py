@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cirrus.adapters.memory.state_db import MemoryStateDb
 from cirrus.adapters.memory.store import Store, Waiting
-from cirrus.ports.queue import Kept, Message, Rejected, Taken
+from cirrus.ports.queue import Kept, Message, Queued, Rejected, Taken
 
 
 class MemoryQueue:
@@ -21,7 +21,7 @@ class MemoryQueue:
         """Queue messages; all of them or none."""
         with self._store.writing() as tables:
             for message in messages:
-                tables.messages[tables.number()] = Waiting(message.body, message.payload_id)
+                tables.messages[tables.number()] = Waiting(message.body, message.payload_id, queued=at)
 
     def take(self, limit: int, *, owner: str, now: int, until: int, only: Collection[str] | None = None) -> list[Taken]:
         """Lease up to `limit` messages until the instant `until`; with `only`, those of these payload ids."""
@@ -65,6 +65,12 @@ class MemoryQueue:
         """Whether a message of this payload id waits or is being worked on."""
         with self._store.reading() as tables:
             return any(message.payload_id == payload_id for message in tables.messages.values())
+
+    def waiting(self, payload_id: str) -> list[Queued]:
+        """The messages of a payload id, oldest first."""
+        with self._store.reading() as tables:
+            found = [(n, one) for n, one in enumerate(tables.messages.values()) if one.payload_id == payload_id]
+        return [Queued(one.queued, one.visible, one.owner, one.attempts, n) for n, one in found]
 
     def depth(self) -> int:
         """How many messages there are, leased ones included."""

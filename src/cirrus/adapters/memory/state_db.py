@@ -177,7 +177,7 @@ class MemoryStateDb:
             for target in self._subscriptions.items:
                 tables.outbox[tables.number()] = Outgoing(target, "items", end.payload_id, end.output, end.at)
         for text in end.next:
-            tables.messages[tables.number()] = Waiting(text, None)
+            tables.messages[tables.number()] = Waiting(text, None, queued=end.at)
         return True
 
     def note(self, events: Sequence[WorkflowEvent], receipts: Sequence[str] = ()) -> None:

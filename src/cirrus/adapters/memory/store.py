@@ -31,6 +31,7 @@ class Waiting:
     visible: int = 0
     owner: str | None = None
     attempts: int = 0
+    queued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Tables:
     bodies: dict[str, bytes] = field(default_factory=dict)
     outbox: dict[int, Outgoing] = field(default_factory=dict)
     owners: dict[str, int] = field(default_factory=dict)
+    abouts: dict[str, str] = field(default_factory=dict)
     holds: dict[str, tuple[str, int]] = field(default_factory=dict)
     waiting: dict[str, Waits] = field(default_factory=dict)
     called: dict[str, None] = field(default_factory=dict)

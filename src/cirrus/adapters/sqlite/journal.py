@@ -12,7 +12,7 @@ from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.state_db import EXECUTION, execution
 from cirrus.core.keys import id_key
 from cirrus.core.printed import joined
-from cirrus.ports.journal import AttemptLog, Entry
+from cirrus.ports.journal import AttemptLog, Entry, Holder
 from cirrus.ports.state_db import Execution
 
 _FORGOTTEN = 24 * 3600 * 1_000_000  # how long the row of an owner that died is kept, in microseconds
@@ -94,6 +94,12 @@ class SqliteJournal:
         """The running executions that `owner` holds."""
         rows = self._db.rows("SELECT name FROM executions WHERE stopped IS NULL AND owner = ?", (owner,))
         return {unpack(name) for (name,) in rows}
+
+    def holder(self, execution_id: str) -> Holder | None:
+        """Who holds a running execution; None if it has ended, or belongs to nobody."""
+        sql = "SELECT e.owner, o.until, coalesce(o.about, '') FROM executions e LEFT JOIN owners o ON o.name = e.owner"
+        row = self._db.row(f"{sql} WHERE e.name = ? AND e.stopped IS NULL", (pack(execution_id),))
+        return Holder(*row) if row and row[0] is not None else None
 
     def cancelled(self, owner: str) -> list[str]:
         """The executions of `owner` that someone else has ended since the last call."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.core.keys import id_key
-from cirrus.ports.queue import Kept, Message, Rejected, Taken
+from cirrus.ports.queue import Kept, Message, Queued, Rejected, Taken
 
 
 class SqliteQueue:
@@ -80,6 +80,11 @@ class SqliteQueue:
     def holds(self, payload_id: str) -> bool:
         """Whether a message of this payload id waits or is being worked on."""
         return self._db.row("SELECT 1 FROM messages WHERE key = ? LIMIT 1", (id_key(payload_id),)) is not None
+
+    def waiting(self, payload_id: str) -> list[Queued]:
+        """The messages of a payload id, oldest first."""
+        sql = "SELECT m.queued, m.visible, m.owner, m.attempts, (SELECT count(*) FROM messages o WHERE o.id < m.id)"
+        return [Queued(*row) for row in self._db.rows(f"{sql} FROM messages m WHERE m.key = ?", (id_key(payload_id),))]
 
     def depth(self) -> int:
         """How many messages there are, leased ones included."""

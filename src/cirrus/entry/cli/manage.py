@@ -12,6 +12,7 @@ from cirrus.entry.cli import complete
 from cirrus.entry.cli.group import LazyGroup
 
 if TYPE_CHECKING:
+    from cirrus.client import Client
     from cirrus.flow.home import Home
     from cirrus.settings import Deployment, Project
 
@@ -27,6 +28,10 @@ COMMANDS = {
     "get-state": (f"{_HERE}records:get_state", "One record."),
     "query": (f"{_HERE}records:query_records", "The records that match."),
     "summary": (f"{_HERE}records:summary", "How many records are in each state."),
+    "watch": (f"{_HERE}watch:watch", "Follow records or counts live."),
+    "timeline": (f"{_HERE}timeline:timeline", "Every attempt and step of a payload on one screen."),
+    "explain": (f"{_HERE}explain:explain", "Why a payload is in its state, and what queueing it would do."),
+    "stats": (f"{_HERE}stats:stats", "State transitions per hour and day."),
     "events": (f"{_HERE}events:events", "What was decided about payloads, event by event."),
     "deliveries": (f"{_HERE}deliveries:deliveries", "What was sent, waits to be sent, or was given up."),
     "abort": (f"{_HERE}records:abort", "Stop the running execution of a payload."),
@@ -43,6 +48,11 @@ COMMANDS = {
     "send-task-heartbeat": (f"{_HERE}tasks:send_task_heartbeat", "A task that waits for a token is alive."),
     "get-activity-task": (f"{_HERE}tasks:get_activity_task", "The oldest waiting task of an activity."),
     "get-logs": (f"{_HERE}logs:get_logs", "What the tasks of an execution printed."),
+    "list-lambdas": (f"{_HERE}lambdas:list_lambdas", "The deployment's functions; locally its tasks."),
+    "invoke-lambda": (f"{_HERE}lambdas:invoke_lambda", "Call one function; locally a task."),
+    "template-payload": (f"{_HERE}environment:template_payload", "Fill in a payload with the deployment's variables."),
+    "exec": (f"{_HERE}environment:exec_program", "Become a program with the deployment's environment."),
+    "call": (f"{_HERE}environment:call_program", "Run a program with the deployment's environment."),
     "check": (f"{_HERE}check:check", "Look for what should not be in the state database."),
     "backup": (f"{_HERE}backup:backup", "Copy the state database while it is in use."),
 }
@@ -63,6 +73,12 @@ class Managed:
         project = open_project(self.folder)
         where = deployment(project, self.name)
         return project, where, open_home(project, where)
+
+    def client(self) -> Client:
+        """The deployment's client, on which every command stands."""
+        from cirrus.client import Client
+
+        return Client(self.name, self.folder)
 
     def home(self) -> Home:
         """The deployment's ports."""

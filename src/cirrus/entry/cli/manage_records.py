@@ -6,15 +6,12 @@ from typing import Any
 
 import click
 
-from cirrus.core.jsontext import encode
 from cirrus.core.state import State
 from cirrus.entry.cli import output
-from cirrus.entry.cli.filters import chosen, filter_options, raw_option, sort_options
+from cirrus.entry.cli.filters import filter_options, filters, meant, raw_option, sort_options
+from cirrus.entry.cli.formats import format_option, print_records
 from cirrus.entry.cli.manage import Managed
-from cirrus.flow import query
-from cirrus.flow.select import select
-
-_LEDGER = ("waiting", "sent", "parked", "last_error")
+from cirrus.flow.summary import Summary
 
 
 @click.command("get-state")
@@ -23,41 +20,47 @@ _LEDGER = ("waiting", "sent", "parked", "last_error")
 @click.pass_obj
 def get_state(managed: Managed, payload_id: str, raw: bool) -> None:
     """The record of one payload."""
-    output.document(query.record(managed.home(), payload_id).to_json(), raw=raw)
+    output.document(managed.client().record(payload_id).to_json(), raw=raw)
 
 
 @click.command("query")
 @filter_options
 @sort_options
+@format_option
 @click.pass_obj
-def query_records(managed: Managed, /, limit: int | None, **filters: Any) -> None:
-    """The records that match, as NDJSON."""
-    home = managed.home()
-    for record in query.records(home, chosen(home, **filters), limit):
-        output.line(encode(record.to_json()))
+def query_records(managed: Managed, /, limit: int | None, style: str | None, **given: Any) -> None:
+    """The records that match, the last updated first."""
+    print_records(managed.client().query(limit, **meant(**given)), style)
 
 
 @click.command()
-@click.option("--collections-workflow", help="Only this collections and workflow: <collections>_<workflow>.")
+@filters
+@click.option("--format", "style", type=click.Choice(("table", "json", "csv")), help="By default as on a terminal.")
 @raw_option
 @click.pass_obj
-def summary(managed: Managed, collections_workflow: str | None, raw: bool) -> None:
+def summary(managed: Managed, /, style: str | None, raw: bool, **given: Any) -> None:
     """How many records are in each state: a table on a terminal, JSON in a pipe."""
-    home = managed.home()
-    counts = home.state_db.count(select(home, collections_workflow=collections_workflow))
-    queued = home.queue.depth()
-    ledger = home.outbox.ledger()
-    if output.on_terminal():
-        rows = [(name, *(found.get(state, 0) for state in State)) for name, found in counts.items()]
-        output.table(("COLLECTIONS_WORKFLOW", *State), rows)
-        click.echo(f"queued: {queued}")
-        for target in ledger:
+    print_summary(managed.client().summary(**meant(**given)), style, raw=raw)
+
+
+def print_summary(found: Summary, style: str | None, *, raw: bool) -> None:
+    """Print a summary."""
+    style = style or ("table" if output.on_terminal() else "json")
+    if style == "json":
+        output.document(found.to_json(), raw=raw)
+    elif style == "csv":
+        for row in (("collections_workflow", *State), *found.rows()):
+            click.echo(",".join(_quoted(str(cell)) for cell in row))
+    else:
+        output.table(("COLLECTIONS_WORKFLOW", *State), found.rows())
+        click.echo(f"queued: {found.queued}")
+        for target in found.deliveries:
             parked = f", {target.parked} parked ({target.last_error})" if target.parked else ""
             click.echo(f"{target.target}: {target.sent} sent, {target.waiting} waiting{parked}")
-        return
-    workflows = {name: {str(state): n for state, n in found.items()} for name, found in counts.items()}
-    deliveries = {target.target: {name: getattr(target, name) for name in _LEDGER} for target in ledger}
-    output.document({"workflows": workflows, "queued": queued, "deliveries": deliveries}, raw=raw)
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if any(one in cell for one in ',"\n') else cell
 
 
 @click.command()
@@ -66,6 +69,4 @@ def summary(managed: Managed, collections_workflow: str | None, raw: bool) -> No
 @click.pass_obj
 def abort(managed: Managed, payload_id: str, raw: bool) -> None:
     """Stop the running execution of a payload; its record ends ABORTED."""
-    from cirrus.flow.abort import abort as stop
-
-    output.document(stop(managed.home(), payload_id).to_json(), raw=raw)
+    output.document(managed.client().abort(payload_id).to_json(), raw=raw)

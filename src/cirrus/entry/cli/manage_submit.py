@@ -20,8 +20,8 @@ def process(managed: Managed) -> None:
     Prints one line for each: its id and what became of it. Exits 1 if any was rejected. The work itself is done by
     `cirrus up`.
     """
+    from cirrus.core.documents import documents
     from cirrus.core.jsontext import encode
-    from cirrus.entry.cli.documents import documents
     from cirrus.flow.submit import submit
 
     home = managed.home()
@@ -57,7 +57,7 @@ def run_workflow(managed: Managed, timeout: float, poll_interval: float) -> None
 
     Exits 10 if the run failed, 11 if it did not end in time.
     """
-    from cirrus.entry.cli.documents import documents
+    from cirrus.core.documents import documents
     from cirrus.entry.cli.driving import run_payload
 
     project, where, _ = managed.open()

@@ -22,6 +22,11 @@ def line(text: bytes) -> None:
     sys.stdout.buffer.write(text + b"\n")
 
 
+def raw(text: bytes) -> None:
+    """Bytes as they are."""
+    sys.stdout.buffer.write(text)
+
+
 class Lines:
     """Lines of NDJSON about work that goes on whether or not anybody still reads them."""
 

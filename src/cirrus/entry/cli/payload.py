@@ -46,7 +46,7 @@ def validate() -> None:
 
 def _documents() -> Iterator[bytes]:
     """The documents on stdin; an empty stdin is told, and is no success."""
-    from cirrus.entry.cli.documents import documents
+    from cirrus.core.documents import documents
 
     given = documents(sys.stdin.buffer)
     first = next(given, None)

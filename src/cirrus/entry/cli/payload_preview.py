@@ -42,8 +42,8 @@ def preview(folder: Path, items: tuple[str, ...], process: Path | None, name: st
 
 def _given(items: tuple[str, ...], process: Path | None) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     from cirrus.backends import backend
+    from cirrus.core.documents import documents
     from cirrus.core.payload import read_payload
-    from cirrus.entry.cli.documents import documents
     from cirrus.entry.cli.item_files import read_items
 
     if process is None:

@@ -1,0 +1,228 @@
+"""`cirrus.Client`: one deployment, and everything that can be asked of it and done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Unpack
+
+from cirrus import app
+from cirrus.client.filters import Filters
+from cirrus.client.item import Item
+from cirrus.client.throttle import throttled
+from cirrus.client.watching import changes, summaries
+from cirrus.core.event import WorkflowEvent
+from cirrus.core.jsontext import decode, encode
+from cirrus.core.record import Record
+from cirrus.errors import NotFound
+from cirrus.flow import query
+from cirrus.flow.abort import abort
+from cirrus.flow.explain import Explanation, explain
+from cirrus.flow.export import export
+from cirrus.flow.home import Home
+from cirrus.flow.plan import Planned, plan
+from cirrus.flow.select import select
+from cirrus.flow.stats import Stats, stats
+from cirrus.flow.submit import BATCH, Submitted, submit
+from cirrus.flow.summary import Summary, summary
+from cirrus.flow.timeline import Timeline, timeline
+from cirrus.ports.compute import Attempt, Outcome, TaskSpec
+from cirrus.ports.journal import AttemptLog
+from cirrus.ports.query import Query
+from cirrus.ports.state_db import Execution
+from cirrus.settings import Deployment, Project, environment
+
+Payload = Mapping[str, Any] | bytes | str
+_PAUSE = 0.5
+_EVENTS = 1000
+
+
+class Client:
+    """A deployment of a project, by its name; opened when something is asked of it. One thread uses it at a time."""
+
+    def __init__(self, deployment: str = "local", project: str | Path = ".") -> None:
+        self.name = deployment
+        self._folder = Path(project)
+
+    def __repr__(self) -> str:
+        return f"<cirrus.Client of {self.name!r} in {str(self._folder.resolve())!r}>"
+
+    @cached_property
+    def project(self) -> Project:
+        """The project that the folder belongs to; ConfigError if there is none or it is wrong."""
+        return app.open_project(self._folder)
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """The deployment's settings; NotFound lists the deployments that there are."""
+        return app.deployment(self.project, self.name)
+
+    @cached_property
+    def home(self) -> Home:
+        """The deployment's ports, for what this class does not do."""
+        return app.open_home(self.project, self.deployment)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that programs are given: this process's, the deployment's variables, and where it stands."""
+        where = self.deployment
+        own = {
+            "CIRRUS_DEPLOYMENT": where.name,
+            "CIRRUS_PROJECT": str(self.project.folder),
+            "CIRRUS_ROOT": str(where.root),
+            "CIRRUS_DATA": where.data,
+            "CIRRUS_CATALOG": where.catalog or "",
+        }
+        return environment() | dict(where.variables) | own
+
+    # ---------------------------------------------------------------- submit
+
+    def submit(
+        self, payloads: Iterable[Payload], *, replace: bool = False, rate: float | None = None
+    ) -> Iterator[Submitted]:
+        """Queue payloads, documents or JSON texts; says of each, in order, what became of it.
+
+        They are queued as the iterator is consumed, at most `rate` a second. With `replace` they run again even if
+        they are completed or invalid.
+        """
+        stream = throttled(map(_text, payloads), rate)
+        return submit(self.home, stream, replace=replace, batch=BATCH if rate is None else 1)
+
+    def plan(self, payloads: Iterable[Payload], *, replace: bool = False) -> Iterator[Planned]:
+        """What `submit` would do with these payloads, from the records as they are; nothing is queued."""
+        return plan(self.home, map(_text, payloads), data=self.deployment.data, replace=replace)
+
+    # ---------------------------------------------------------------- check
+
+    def select(self, **filters: Unpack[Filters]) -> Query:
+        """The query that these filters make."""
+        return select(self.home, **filters)
+
+    def query(self, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Record]:
+        """The records that match, streamed page by page."""
+        return query.records(self.home, self.select(**filters), limit)
+
+    def summary(self, **filters: Unpack[Filters]) -> Summary:
+        """How many of the records that match are in each state, what is queued and what is still to be sent."""
+        return summary(self.home, self.select(**filters))
+
+    def stats(self) -> Stats:
+        """How many records entered each state, hour by hour and day by day."""
+        return stats(self.home)
+
+    def record(self, payload_id: str) -> Record:
+        """One record; NotFound if there is none."""
+        return query.record(self.home, payload_id)
+
+    def watch(self, pause: float = _PAUSE, **filters: Unpack[Filters]) -> Iterator[Record | None]:
+        """Records as they change, for ever; None after each look, `pause` seconds apart."""
+        return changes(self.home, self.select(**filters), pause)
+
+    def watch_summary(self, pause: float = _PAUSE, **filters: Unpack[Filters]) -> Iterator[Summary]:
+        """The summary now, and again whenever something has changed, for ever; looks are `pause` seconds apart."""
+        return summaries(self.home, lambda: self.summary(**filters), pause)
+
+    def timeline(self, payload_id: str) -> Timeline:
+        """Every execution of a payload, with every step and every try; NotFound if there is no record of it."""
+        return timeline(self.home, payload_id)
+
+    def explain(self, payload_id: str) -> Explanation:
+        """Why a payload is in the state it is in, what it waits for, and what queueing it again would do."""
+        return explain(self.home, payload_id)
+
+    def events(self, payload_id: str | None = None, after: int = 0) -> Iterator[tuple[int, WorkflowEvent]]:
+        """What was decided, oldest first, with the number of each event; those after number `after`."""
+        while found := self.home.state_db.events(payload_id=payload_id, after=after, limit=_EVENTS):
+            yield from found
+            after = found[-1][0]
+
+    # ---------------------------------------------------------------- payloads and outputs
+
+    def input_texts(
+        self, *, rerun: bool = False, limit: int | None = None, **filters: Unpack[Filters]
+    ) -> Iterator[bytes | NotFound]:
+        """The input payloads of the records that match as JSON texts, or what says that one is not kept any more.
+
+        With `rerun` they have `process[0].replace` set.
+        """
+        for found in query.inputs(self.home, self.select(**filters), limit):
+            yield query.rerun_text(found) if rerun and isinstance(found, bytes) else found
+
+    def payloads(
+        self, *, rerun: bool = False, limit: int | None = None, **filters: Unpack[Filters]
+    ) -> Iterator[dict[str, Any]]:
+        """The input payloads of the records that match; one that is not kept any more is left out."""
+        for found in self.input_texts(rerun=rerun, limit=limit, **filters):
+            if isinstance(found, bytes):
+                yield decode(found)
+
+    def input_payload(self, payload_id: str) -> dict[str, Any]:
+        """The payload of a record as it was last claimed."""
+        found: dict[str, Any] = decode(query.input_payload(self.home, self.record(payload_id)))
+        return found
+
+    def output_payload(self, payload_id: str) -> dict[str, Any]:
+        """The payload that the last execution of a record returned; NotFound if it returned none."""
+        found: dict[str, Any] = decode(query.output_payload(self.home, self.record(payload_id)))
+        return found
+
+    def output_items(self, payload_id: str) -> list[Item]:
+        """The Items that the last execution of a record returned."""
+        return [Item(one) for one in self.output_payload(payload_id).get("features") or []]
+
+    def export(
+        self, target: str | Path, limit: int | None = None, **filters: Unpack[Filters]
+    ) -> Iterator[tuple[str, str]]:
+        """Write the payloads of the records that match to a folder or a store's URL: payload id and URL of each."""
+        root = str(target) if "://" in str(target) else str(Path(target).absolute())
+        return export(self.home, self.select(**filters), app.open_payloads(self.home, root), limit)
+
+    # ---------------------------------------------------------------- executions
+
+    def execution(
+        self, payload_id: str | None = None, *, arn: str | None = None, attempt: int | None = None
+    ) -> Execution:
+        """A payload's latest execution, or that of number `attempt` (from 1), or one by its ARN."""
+        return query.execution(self.home, arn=arn, payload_id=payload_id, attempt=attempt)
+
+    def history(self, found: Execution) -> list[dict[str, Any]]:
+        """The events of an execution as Step Functions lists them."""
+        return query.history(self.home, found)
+
+    def logs(self, found: Execution) -> list[AttemptLog]:
+        """What the tasks of an execution printed, oldest attempt first."""
+        return self.home.journal.logs(found.execution_id)
+
+    def abort(self, payload_id: str, reason: str = "aborted by an operator") -> Record:
+        """Stop the running execution of a payload and give its record; NotFound, or NotRunning."""
+        return abort(self.home, payload_id, reason)
+
+    # ---------------------------------------------------------------- tasks
+
+    @property
+    def tasks(self) -> dict[str, TaskSpec]:
+        """The tasks that workflows may name: the project's and the built-in ones."""
+        return app.task_specs(self.project)
+
+    def invoke(self, task: str, payload: Payload, timeout: float | None = None) -> Outcome:
+        """Call one task in a worker process, outside of any workflow; nothing is recorded. `timeout` in seconds.
+
+        NotFound if there is no such task. What it raises is in the outcome.
+        """
+        if task not in self.tasks:
+            raise NotFound("task", task, f"there are: {', '.join(sorted(self.tasks))}")
+        compute = app.open_compute(self.project, self.deployment, workers=1)
+        try:
+            compute.submit([Attempt("invoke", task, _text(payload), timeout)])
+            while not (found := compute.collect(1.0)):
+                pass
+            return found[0]
+        finally:
+            compute.close()
+
+
+def _text(payload: Payload) -> bytes:
+    if isinstance(payload, bytes):
+        return payload
+    return payload.encode() if isinstance(payload, str) else encode(payload)

@@ -1,0 +1,166 @@
+"""Explain: why a payload is in the state it is in, what it waits for, and what queueing it again would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cirrus.core.decide import Action, decide
+from cirrus.core.event import WorkflowEvent
+from cirrus.core.instant import SECOND, iso
+from cirrus.core.record import Record
+from cirrus.core.state import RUNNING, State
+from cirrus.flow.home import Home
+from cirrus.flow.timeline import Run, run_of
+from cirrus.ports.queue import Queued
+
+_EVENTS = 5
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """What queueing a payload does now: `new`, `rerun`, `skip` or `resume`, and why."""
+
+    action: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Sentences on a payload: `why` it is as it is, what is in the `queue` of it, and what queueing it would do.
+
+    `state` is None where there is no record; `events` are the last ones, the oldest first.
+    """
+
+    payload_id: str
+    state: State | None
+    why: tuple[str, ...]
+    queue: tuple[str, ...]
+    again: Queueing
+    replaced: Queueing
+    events: tuple[WorkflowEvent, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The explanation as a document."""
+        return {
+            "payload_id": self.payload_id,
+            "state": None if self.state is None else str(self.state),
+            "why": list(self.why),
+            "queue": list(self.queue),
+            "queue_again": {"action": self.again.action, "reason": self.again.reason},
+            "queue_again_with_replace": {"action": self.replaced.action, "reason": self.replaced.reason},
+            "events": [one.body() for one in self.events],
+        }
+
+
+def explain(home: Home, payload_id: str) -> Explanation:
+    """The explanation of a payload id, whether or not there is a record of it."""
+    now = home.clock()
+    record = home.state_db.get([payload_id]).get(payload_id)
+    return Explanation(
+        payload_id,
+        record.state if record else None,
+        tuple(_unknown(payload_id) if record is None else _why(home, record, now)),
+        tuple(_message(one, now) for one in home.queue.waiting(payload_id)),
+        queueing(record, replace=False, now=now, lease=home.limits.lease),
+        queueing(record, replace=True, now=now, lease=home.limits.lease),
+        _last_events(home, payload_id),
+    )
+
+
+def queueing(record: Record | None, *, replace: bool, now: int, lease: int) -> Queueing:
+    """What queueing a payload with this record would do, by the table of states."""
+    if record is None:
+        return Queueing("new", "nothing of this id was processed yet")
+    decision = decide(record, replace=replace, now=now, lease=lease)
+    if decision.action is Action.RUN:
+        return Queueing("rerun", f"it is {record.state}, after {_count(len(record.executions), 'execution')}")
+    if decision.action is Action.RESUME:
+        return Queueing("resume", "it is CLAIMED, and the lease of the claim has ended: the same execution is started")
+    hint = "" if replace or record.state in RUNNING else "; set replace to run it again"
+    return Queueing("skip", f"it is {record.state} ({decision.event}){hint}")
+
+
+def _unknown(payload_id: str) -> Iterator[str]:
+    yield f"there is no record of {payload_id}: it was never claimed here"
+
+
+def _why(home: Home, record: Record, now: int) -> Iterator[str]:
+    attempts = _count(len(record.executions), "execution")
+    yield f"it is {record.state} since {iso(record.updated)} ({_ago(now - record.updated)}), after {attempts}"
+    found = home.state_db.execution(record.execution_id) if record.execution_id else None
+    run = run_of(home, found) if found else None
+    if record.state in RUNNING:
+        yield from _running(home, record, run, now)
+    elif record.state is not State.COMPLETED:
+        yield from _failed(record, run)
+    elif record.outputs:
+        yield f"its last execution succeeded, with {_count(len(record.outputs), 'output Item')}"
+    else:
+        yield "its last execution succeeded; it returned no Item that has a place"
+
+
+def _failed(record: Record, run: Run | None) -> Iterator[str]:
+    step = next((one for one in reversed(run.steps) if one.status == "failed"), None) if run else None
+    if step is not None:
+        tries = f", after {_count(len(step.tries), 'try', 'tries')}" if step.tries else ""
+        yield f"it failed at the step {step.name!r}{tries}"
+    yield f"its last error is {record.last_error}"
+    if record.state is State.INVALID:
+        yield "a task said that this input can never work, so it is run again only if replace is set"
+
+
+def _running(home: Home, record: Record, run: Run | None, now: int) -> Iterator[str]:
+    if run is not None and run.current is not None:
+        step = run.current
+        number = f", try {len(step.tries)}" if step.tries else ""
+        yield f"it is at the step {step.name!r}{number}, since {iso(step.entered)} ({_ago(now - step.entered)})"
+        if step.error:
+            yield f"the last try at this step ended with {step.error}"
+    holder = home.journal.holder(record.execution_id) if record.execution_id else None
+    if holder is None:
+        yield "no control process holds it: the next one that takes its message goes on"
+    elif holder.until is None or holder.until <= now:
+        ended = "has gone" if holder.until is None else f"has not been heard of for {_span(now - holder.until)}"
+        yield f"the control process that held it {ended}: `cirrus up` takes it over"
+    else:
+        yield f"a control process works on it ({holder.about or holder.owner})"
+
+
+def _message(one: Queued, now: int) -> str:
+    queued = f"queued {_ago(now - one.at)}, {_count(one.ahead, 'message')} ahead of it"
+    if one.visible <= now:
+        taken = f", taken {_count(one.attempts, 'time')} before" if one.attempts else ""
+        return f"{queued}{taken}: a control process takes it when its turn comes; `cirrus up` is one"
+    if one.owner is not None:
+        return f"{queued}; a control process holds it for {_span(one.visible - now)} more at most"
+    return f"{queued}; it could not be read and is put off for {_span(one.visible - now)} (try {one.attempts})"
+
+
+def _last_events(home: Home, payload_id: str) -> tuple[WorkflowEvent, ...]:
+    last: list[WorkflowEvent] = []
+    after = 0
+    while found := home.state_db.events(payload_id=payload_id, after=after, limit=_PAGE):
+        last = [*last, *(event for _, event in found)][-_EVENTS:]
+        after = found[-1][0]
+        if len(found) < _PAGE:
+            break
+    return tuple(last)
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n} {one if n == 1 else many or f'{one}s'}"
+
+
+def _ago(span: int) -> str:
+    return f"{_span(span)} ago"
+
+
+def _span(span: int) -> str:
+    seconds = max(0, span) // SECOND
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
