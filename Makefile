@@ -1,11 +1,12 @@
 # make demo: the main job on real input; make test: the tests; make check: lint, types and tests;
+# make standins: install what stands in for AWS in tests (they are skipped without it);
 # make chaos: kill control processes and workers for minutes, then look at what came of it (the last line is JSON).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint types chaos clean
+.PHONY: demo test check lint types chaos standins clean
 
 demo: $(STAMP)
 	$(BIN)/cirrus demo demo-output --fresh
@@ -34,8 +35,11 @@ chaos: $(STAMP)
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[geo,stactools,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,geo,stactools,dev]'
 	@touch $@
 
+standins:
+	@PYTHON=$(PYTHON) tests/aws/install_standins.sh
+
 clean:
-	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .standins demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

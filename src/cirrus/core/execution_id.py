@@ -4,9 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 ACCOUNT = "arn:aws:states:local:000000000000"
+_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+
+
+@dataclass(frozen=True, slots=True)
+class Arns:
+    """How state machines and executions are named: `base` is the ARN of a state machine without its name."""
+
+    base: str = f"{ACCOUNT}:stateMachine:"
+
+    def state_machine(self, workflow: str) -> str:
+        """The ARN of a workflow's state machine."""
+        return f"{self.base}{workflow}"
+
+    def execution(self, workflow: str, execution_id: str) -> str:
+        """The ARN of an execution."""
+        return f"{self.base.replace(':stateMachine:', ':execution:')}{workflow}:{execution_id}"
+
+    def shown(self, workflow: str, execution_id: str) -> str:
+        """What a person opens: the console's page of an execution on AWS, else its ARN."""
+        arn = self.execution(workflow, execution_id)
+        _, partition, _, region, account = arn.split(":")[:5]
+        if region == "local" or account == "local":
+            return arn
+        host = _CONSOLES.get(partition, "console.aws.amazon.com")
+        return f"https://{region}.{host}/states/home?region={region}#/v2/executions/details/{arn}"
+
+
+LOCAL = Arns()
 
 
 def next_execution_id(payload_id: str, earlier: Sequence[str]) -> str:
@@ -16,12 +45,12 @@ def next_execution_id(payload_id: str, earlier: Sequence[str]) -> str:
 
 def execution_arn(workflow: str, execution_id: str) -> str:
     """The ARN of an execution of the local and cluster homes."""
-    return f"{ACCOUNT}:execution:{workflow}:{execution_id}"
+    return LOCAL.execution(workflow, execution_id)
 
 
 def state_machine_arn(workflow: str) -> str:
     """The ARN of a workflow's state machine in the local and cluster homes."""
-    return f"{ACCOUNT}:stateMachine:{workflow}"
+    return LOCAL.state_machine(workflow)
 
 
 def from_arn(arn: str) -> str:

@@ -21,21 +21,7 @@ class PagesContract(PortsContract):
     @pytest.fixture
     def many(self, ports: Ports) -> list[Record]:
         """Records in every state, of two groups, many updated at the same instant."""
-        states = sorted(State)
-        with ports.unit.group():
-            for n in range(48):
-                known = payload_id(f"{n * 7 % 48:03d}", workflow="wv"[n % 2])
-                for _ in range(0 if n % 11 else n // 11):
-                    finish(ports.state_db, known, State.ABORTED, AT - SECOND)
-                state, at = states[n % len(states)], AT + (n // 5) * SECOND
-                if state in RUNNING:
-                    begin(ports.state_db, known, at, owner="o" if state is State.PROCESSING else None)
-                else:
-                    error = ("50% off: a", "50_ off: b", "Ünï: c", "Other: d")[n % 4]
-                    made = ("out", 'o"u')[: n % 3] if state is State.COMPLETED else ()
-                    failed = error if state is State.FAILED else None
-                    finish(ports.state_db, known, state, at, last_error=failed, output_collections=made)
-        return list(ports.state_db.page(Query(), 1000).records)
+        return many_records(ports)
 
     QUERIES = (
         Query(),
@@ -145,6 +131,25 @@ class PagesContract(PortsContract):
     def test_unknown_sort_is_a_value_error(self, ports: Ports) -> None:
         with pytest.raises(ValueError, match="sort"):
             ports.state_db.page(Query(sort="size"), 5)
+
+
+def many_records(ports: Ports) -> list[Record]:
+    """Records in every state, of two groups, many updated at the same instant."""
+    states = sorted(State)
+    with ports.unit.group():
+        for n in range(48):
+            known = payload_id(f"{n * 7 % 48:03d}", workflow="wv"[n % 2])
+            for _ in range(0 if n % 11 else n // 11):
+                finish(ports.state_db, known, State.ABORTED, AT - SECOND)
+            state, at = states[n % len(states)], AT + (n // 5) * SECOND
+            if state in RUNNING:
+                begin(ports.state_db, known, at, owner="o" if state is State.PROCESSING else None)
+            else:
+                error = ("50% off: a", "50_ off: b", "Ünï: c", "Other: d")[n % 4]
+                made = ("out", 'o"u')[: n % 3] if state is State.COMPLETED else ()
+                failed = error if state is State.FAILED else None
+                finish(ports.state_db, known, state, at, last_error=failed, output_collections=made)
+    return list(ports.state_db.page(Query(), 1000).records)
 
 
 def _pages(ports: Ports, query: Query, limit: int) -> list[Record]:

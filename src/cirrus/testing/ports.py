@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from cirrus.core.event import WorkflowEvent
 from cirrus.ports.journal import Journal
 from cirrus.ports.outbox import Outbox, Subscriptions
 from cirrus.ports.payloads import Payloads
@@ -38,8 +39,37 @@ Connect = Callable[[], Ports]
 class PortsContract:
     """Inherit a contract and override `connect`: it makes Ports over one empty store, with SUBSCRIPTIONS.
 
-    Every call of what it gives is a connection of its own to that same store.
+    Every call of what it gives is a connection of its own to that same store. A home whose workflows run on an engine
+    elsewhere says `own_engine = False`: its executions, their bodies, their owners and its events are not kept with the
+    records. One whose store has no transactions across calls says `groups = False`, one that forgets deliveries once
+    they are sent `keeps_sent = False`.
     """
+
+    own_engine = True
+    groups = True
+    keeps_sent = True
+
+    def told(self, ports: Ports, payload_id: str | None = None) -> list[WorkflowEvent]:
+        """Every event so far, oldest first."""
+        return [one for _, one in ports.state_db.events(payload_id=payload_id)]
+
+    def forward(self, ports: Ports) -> None:
+        """Hand on what ends have queued, in homes where the outbox does that."""
+
+    def need_groups(self) -> None:
+        """Skip a test of transactions across calls."""
+        if not self.groups:
+            pytest.skip("this store has no transactions across calls, and its home needs none")
+
+    def need_sent(self) -> None:
+        """Skip a test of what is known of deliveries that were sent."""
+        if not self.keeps_sent:
+            pytest.skip("this home forgets deliveries once they are sent")
+
+    def need_own_engine(self) -> None:
+        """Skip a test of what is kept elsewhere."""
+        if not self.own_engine:
+            pytest.skip("executions, owners and events of this home are kept by services elsewhere")
 
     @pytest.fixture
     def connect(self) -> Connect:

@@ -1,0 +1,50 @@
+"""The payload store port on S3: keys are the id as it is, below a prefix of one bucket."""
+
+from __future__ import annotations
+
+from cirrus.adapters.aws.clients import Clients
+from cirrus.adapters.aws.faults import code, reported
+from cirrus.errors import NotFound, StoreError
+
+_GONE = frozenset({"NoSuchKey", "404"})
+
+
+class S3Payloads:
+    """Bodies in `bucket`, below `prefix` (empty: at the top)."""
+
+    def __init__(self, clients: Clients, bucket: str, prefix: str = "") -> None:
+        self._clients = clients
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._base = f"s3://{bucket}/{self._prefix}"
+
+    def put(self, key: str, body: bytes) -> str:
+        """Keep a body and give its URL; a second put under a key replaces the first."""
+        with reported(f"write {self.url(key)}"):
+            self._clients("s3").put_object(
+                Bucket=self._bucket, Key=self._prefix + key, Body=body, ContentType="application/json"
+            )
+        return self.url(key)
+
+    def get(self, url: str) -> bytes:
+        """The body at a URL of this store. NotFound if there is none, StoreError if it cannot be read."""
+        try:
+            with reported(f"read {url}"):
+                answer = self._clients("s3").get_object(Bucket=self._bucket, Key=self._prefix + self.key(url))
+                return bytes(answer["Body"].read())
+        except StoreError as error:
+            if code(error.__cause__) in _GONE:
+                raise NotFound("object", url) from None
+            raise
+
+    def owns(self, url: str) -> bool:
+        """Whether a URL is one of this store's."""
+        return url.startswith(self._base)
+
+    def key(self, url: str) -> str:
+        """The key that a URL of this store names."""
+        return url.removeprefix(self._base)
+
+    def url(self, key: str) -> str:
+        """The URL of a key, whether or not something stands there."""
+        return self._base + key
