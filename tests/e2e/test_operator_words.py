@@ -57,6 +57,16 @@ def test_run_names_the_file_of_a_wrong_item(ready: Project) -> None:
     assert b"gone.json" in done.stderr
 
 
+def test_run_gives_an_item_the_place_that_its_relative_hrefs_lead_from(ready: Project) -> None:
+    links = [{"rel": "self", "href": "./a.json"}, {"rel": "license", "href": "l"}]
+    file = ready.write("items/a.json", json.dumps({"id": "a", "links": links, "assets": {"x": {"href": "./x.tif"}}}))
+    own = ready.write("items/b.json", json.dumps({"id": "b", "links": [{"rel": "self", "href": "s3://x/b.json"}]}))
+    ready.ok("run", "both", str(file), str(own))
+    given = ready.json("manage", "local", "get-payload", "none/workflow-both/a/b")["features"]
+    assert given[0]["links"] == [links[1], {"rel": "self", "href": str(file), "type": "application/geo+json"}]
+    assert given[1]["links"] == [{"rel": "self", "href": "s3://x/b.json"}]
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from cirrus.adapters.objects.own_downloads import own_place
 from cirrus.adapters.objects.redact import redact
 from cirrus.adapters.objects.s3_redirect import address, refuse_astray
 from cirrus.adapters.objects.store import ObjectStores
@@ -172,6 +173,33 @@ def test_no_secret_in_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         redact("abfss://container@account.dfs.core.windows.net/a") == "abfss://container@account.dfs.core.windows.net/a"
     )
+
+
+@pytest.mark.parametrize(
+    ("href", "place"),
+    [
+        ("https://b.s3.eu-central-1.amazonaws.com/root/a%20b.tif", "s3://b/root/a b.tif"),
+        ("https://b.s3.eu-central-1.amazonaws.com/a.tif", "s3://b/a.tif"),
+        ("s3://b/other/a b.tif", "s3://b/other/a b.tif"),
+        ("https://b.s3.eu-central-1.amazonaws.com/a.tif?X-Amz-Signature=abc", None),
+        ("https://public.s3.eu-central-1.amazonaws.com/a.tif", None),
+        ("s3://bb/a.tif", None),
+        ("/data/a.tif", None),
+        ("a.tif", None),
+    ],
+)
+def test_place_of_what_lies_in_the_data_store(monkeypatch: pytest.MonkeyPatch, href: str, place: str | None) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert own_place(href, "s3://b/root") == place
+    assert own_place(href, "/data") is None
+    assert own_place(href, None) is None
+
+
+def test_what_lies_in_another_store_is_asked_for_by_its_url() -> None:
+    assert own_place("gs://b/a.tif", "gs://b/root/") == "gs://b/a.tif"
+    assert own_place("gs://c/a.tif", "gs://b/root/") is None
 
 
 def test_address_of_what_was_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from cirrus.adapters.objects import local_hrefs, s3_redirect
+from cirrus.adapters.objects import local_hrefs, own_downloads, s3_redirect
 from cirrus.adapters.objects.store import ObjectStores
 from cirrus.core.collection import with_jsonpaths
 from cirrus.entry.failure import TaskFailure
@@ -33,6 +33,7 @@ def runner(task: Any, params: str | None, scratch: Path, stores: ObjectStores) -
     """A function of a payload that runs `task`; its parameters stand under `params`, if given."""
     s3_redirect.install(stores)
     local_hrefs.install()
+    own_downloads.install(stores)
     accepted = inspect.signature(task.__init__).parameters
     takes_workdir = "workdir" in accepted or any(p.kind is p.VAR_KEYWORD for p in accepted.values())
 
@@ -44,7 +45,7 @@ def runner(task: Any, params: str | None, scratch: Path, stores: ObjectStores) -
                 output = task.handler(adapted, **options)
             except (TypeError, AttributeError) as error:
                 raise misreturned(error, task.__name__) or error from error
-            warn_of_lost(output, str(folder))
+            leave(output, folder)
         if adapted is not payload and isinstance(output, dict) and "process" in output:
             output["process"] = process
         return output
@@ -52,13 +53,25 @@ def runner(task: Any, params: str | None, scratch: Path, stores: ObjectStores) -
     return run
 
 
-def warn_of_lost(output: object, folder: str) -> None:
-    """Say in the log which Assets point into the working directory, which is about to be removed."""
+def leave(output: object, folder: Path) -> None:
+    """Say in the log which Assets are in the working directory, about to be removed, and take away `self` links there.
+
+    An Item that was downloaded says that it lies there; the next task would take that for where it came from.
+    """
     features = output.get("features") if isinstance(output, dict) else None
     for item in features if isinstance(features, list) else []:
+        links = item.get("links") if isinstance(item, dict) else None
+        kept = [link for link in links or [] if not _is_self_in(link, folder)]
+        base = folder if links and len(kept) < len(links) else Path("/")
         for key, asset in (item.get("assets") or {}).items() if isinstance(item, dict) else ():
-            if str(asset.get("href", "")).startswith(folder):
+            if (base / str(asset.get("href", ""))).is_relative_to(folder):
                 logger.warning("Asset %r of Item %r was not uploaded and is lost", key, item.get("id"))
+        if links and len(kept) < len(links):
+            item["links"] = kept
+
+
+def _is_self_in(link: object, folder: Path) -> bool:
+    return isinstance(link, dict) and link.get("rel") == "self" and Path(str(link.get("href"))).is_relative_to(folder)
 
 
 def misreturned(error: Exception, name: str) -> TaskFailure | None:

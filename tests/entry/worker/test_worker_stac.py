@@ -60,6 +60,14 @@ class Download(Task):
             items.append(item.to_dict())
         return items
 
+class Keeps(Task):
+    name = "keeps"
+
+    def process(self, **options):
+        for item in self.items:
+            down = self.download_item_assets(item)
+            yield down.to_dict(transform_hrefs=False)
+
 class Refuses(Task):
     name = "refuses"
 
@@ -121,7 +129,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pool(project: Path) -> Iterator[LocalPool]:
-    names = ("Upload", "Forgets", "Download", "Refuses", "Own", "Items", "Nothing", "Breaks", "closes_loop", "plain")
+    names = (
+        "Upload",
+        "Forgets",
+        "Download",
+        "Keeps",
+        "Refuses",
+        "Own",
+        "Items",
+        "Nothing",
+        "Breaks",
+        "closes_loop",
+        "plain",
+    )
     tasks = {name: TaskSpec(name, f"tasks.stac:{name}") for name in names}
     tasks["renamed"] = TaskSpec("renamed", "tasks.stac:Upload", params="renamed")
     tasks["command"] = TaskSpec("command", command=("cp", "{input}", "{output}"))
@@ -201,6 +221,18 @@ class Shelf(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def do_GET(self) -> None:
+        """Give what was put; nothing is public."""
+        known = "Authorization" in self.headers
+        body, kind = self.objects.get(unquote(self.path), (b"", "")) if known else (b"AccessDenied", "text/plain")
+        self.send_response(200 if body and known else 404 if known else 403)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"1"')
+        self.send_header("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, *args: object) -> None:
         pass
 
@@ -217,7 +249,7 @@ def test_upload_to_s3(project: Path) -> None:
             "AWS_SECRET_ACCESS_KEY": "hidden-hidden-hidden",
             "AWS_REGION": "us-west-2",
         }
-        tasks = {"Upload": TaskSpec("Upload", "tasks.stac:Upload")}
+        tasks = {name: TaskSpec(name, f"tasks.stac:{name}") for name in ("Upload", "Download")}
         pool = LocalPool(tasks, project=project, workers=1, data="s3://bucket/root", environment=environment)
         try:
             pool.submit(
@@ -227,6 +259,10 @@ def test_upload_to_s3(project: Path) -> None:
                 ]
             )
             outcomes = gather(pool, 2)
+            hrefs = {"web": href(outcomes["relative"]), "s3": "s3://bucket/root/scene/a b.tif"}
+            items = {name: {**ITEM, "assets": {"own": {"href": one}}} for name, one in hrefs.items()}
+            pool.submit([Attempt(name, "Download", orjson.dumps(payload(item=item))) for name, item in items.items()])
+            outcomes |= gather(pool, 2)
         finally:
             pool.close()
             server.shutdown()
@@ -237,6 +273,11 @@ def test_upload_to_s3(project: Path) -> None:
         "/bucket/root/scene/a b.tif": (b"pixels", "image/tiff"),
         "/other/scene/a b.tif": (b"pixels", "image/tiff"),
     }
+
+    # What is no public object can be read again by the address that its upload gave.
+    for name in hrefs:
+        assert outcomes[name].error is None, told(outcomes[name])
+        assert orjson.loads(outcomes[name].output or b"")["features"][0]["properties"]["own"] == "pixels"
 
 
 S3_URLS = {"path_template": "s3://other/${id}", "s3_urls": True}
@@ -261,6 +302,16 @@ def test_download_of_local_files(run: Callable[..., Outcome], tmp_path: Path) ->
     assert outcome.error is None, outcome
     found = orjson.loads(outcome.output or b"")["features"][0]["properties"]
     assert (found["plain"], found["url"], found["odd"]) == ("plain.txt", "a b.txt", "100%25.txt")
+
+
+def test_item_that_was_downloaded_does_not_say_that_it_lies_there(run: Callable[..., Outcome], tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_text("f")
+    item = {**ITEM, "assets": {"f": {"href": str(tmp_path / "f.txt")}}}
+    outcome = run("Keeps", payload(item=item))
+    assert outcome.error is None, outcome
+    links = orjson.loads(outcome.output or b"")["features"][0]["links"]
+    assert "self" not in {link["rel"] for link in links}
+    assert b"Asset 'f' of Item 'scene' was not uploaded and is lost" in outcome.log
 
 
 def test_download_after_another_attempt_used_up_the_event_loop(

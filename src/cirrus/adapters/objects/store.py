@@ -41,6 +41,11 @@ class ObjectStores:
         self._opened: dict[str, Any] = {}
         self._lock = threading.Lock()
 
+    @property
+    def data(self) -> str | None:
+        """The root of places without a scheme."""
+        return self._data
+
     def locate(self, place: str) -> str:
         """The absolute URL or path of `place`; UploadError where it would leave its root."""
         try:

@@ -49,7 +49,8 @@ def run(
 ) -> None:
     """Make a payload from ITEM files or URLs, run WORKFLOW on it, and print the output payload.
 
-    An ITEM is the path or URL of a STAC Item, or of a FeatureCollection of Items.
+    An ITEM is the path or URL of a STAC Item, or of a FeatureCollection of Items. Relative hrefs of a STAC Item lead
+    from where it was read: it gets a `self` link if it has no absolute one.
     """
     from cirrus.app import deployment, open_home, open_project
     from cirrus.core.jsontext import encode
