@@ -37,7 +37,7 @@ PURE = ("errors", "core", "asl", "ports", "flow")
 PURE_MAY = {
     *("__future__", "abc", "base64", "bisect", "binascii", "collections", "contextlib", "copy", "csv", "dataclasses"),
     *("datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib", "heapq", "html", "io", "itertools"),
-    *("json", "math"),
+    *("json", "math", "posixpath"),
     *("numbers", "operator", "re", "string", "sys", "types", "typing", "unicodedata", "urllib.parse", "uuid"),
     *("orjson", "jsonpath_ng", "jsonata", "yaml"),
     "random",  # the class Random alone, which is given its seed: a test says so

@@ -8,6 +8,7 @@ from cirrus.adapters.memory.payloads import MemoryPayloads
 from cirrus.adapters.memory.queue import MemoryQueue
 from cirrus.adapters.memory.state_db import MemoryStateDb
 from cirrus.adapters.memory.store import Store
+from cirrus.testing.items import ItemsContract
 from cirrus.testing.journal import JournalContract
 from cirrus.testing.outbox import OutboxContract
 from cirrus.testing.payloads import HistoryContract, PayloadsContract
@@ -35,7 +36,7 @@ class Memory(PortsContract):
         return connect
 
 
-class TestStateDb(Memory, StateDbContract):
+class TestStateDb(Memory, StateDbContract, ItemsContract):
     pass
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cirrus import schemas
 from cirrus.errors import NotFound
-from cirrus.tasks.validation import validate, validate_item
+from cirrus.tasks.validation import Checked, check_item, validate, validate_item
 
 pytest.importorskip("jsonschema_rs")
 
@@ -80,4 +80,39 @@ def test_catalogs_and_collections(version: str) -> None:
 
 def test_no_schema_is_fetched() -> None:
     with pytest.raises(NotFound):
-        schemas.load("https://stac-extensions.github.io/eo/v1.1.0/schema.json")
+        schemas.load("https://stac-extensions.github.io/eo/v0.0.1/schema.json")
+
+
+EO = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
+OTHER = "https://example.com/fog/v1.0.0/schema.json"
+
+
+def extended(*urls: str, **properties: Any) -> dict[str, Any]:
+    return {**GOOD, "properties": {**GOOD["properties"], **properties}, "stac_extensions": list(urls)}
+
+
+def test_an_extension_is_checked_where_its_schema_is_at_hand() -> None:
+    assert check_item(extended(EO, **{"eo:cloud_cover": 12})) == Checked((), ())
+    found = check_item(extended(EO, **{"eo:cloud_cover": 112}))
+    assert found.problems == ("properties.eo:cloud_cover: 112 is greater than the maximum of 100 (eo v1.1.0)",)
+
+
+def test_an_extension_whose_schema_is_not_at_hand_is_no_failure() -> None:
+    assert check_item(extended(OTHER, EO)) == Checked((), (OTHER,))
+
+
+def test_a_schema_of_ones_own() -> None:
+    schema = {"properties": {"properties": {"properties": {"fog": {"type": "number"}}}}}
+    assert check_item(extended(OTHER, fog="dense"), {OTHER: schema}).problems == (
+        'properties.fog: "dense" is not of type "number" (fog v1.0.0)',
+    )
+
+
+def test_a_schema_that_refers_to_one_that_is_not_at_hand_is_not_checked() -> None:
+    schema = {"$ref": "https://example.com/rain/v1.0.0/schema.json"}
+    assert check_item(extended(OTHER), {OTHER: schema}) == Checked((), (OTHER,))
+
+
+def test_the_core_is_checked_as_well() -> None:
+    found = check_item({**extended(EO), "links": None})
+    assert any(line.startswith("links: ") for line in found.problems)

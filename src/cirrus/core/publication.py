@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+PROCESSING = "https://stac-extensions.github.io/processing/v1.1.0/schema.json"
+SOFTWARE, LINEAGE = "processing:software", "processing:lineage"
+
 Attribute = str | float
 _CORNERS = ("bbox.ll_lon", "bbox.ll_lat", "bbox.ur_lon", "bbox.ur_lat")
 

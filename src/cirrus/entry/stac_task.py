@@ -16,6 +16,7 @@ from typing import Any
 from cirrus.adapters.objects import local_hrefs, own_downloads, s3_redirect
 from cirrus.adapters.objects.store import ObjectStores
 from cirrus.core.collection import with_jsonpaths
+from cirrus.core.publication import PROCESSING, SOFTWARE
 from cirrus.entry.failure import TaskFailure
 from cirrus.entry.task_output import described
 
@@ -38,6 +39,7 @@ def runner(task: Any, params: str | None, scratch: Path, stores: ObjectStores) -
     takes_workdir = "workdir" in accepted or any(p.kind is p.VAR_KEYWORD for p in accepted.values())
 
     def run(payload: Json) -> object:
+        given = {str(item.get("id")): _software(item) for item in _items(payload)}
         process, adapted = adapt(payload, params, task.name)
         with own_event_loop(), workdir(scratch) as folder:
             options = {"workdir": folder} if takes_workdir else {}
@@ -46,6 +48,8 @@ def runner(task: Any, params: str | None, scratch: Path, stores: ObjectStores) -
             except (TypeError, AttributeError) as error:
                 raise misreturned(error, task.__name__) or error from error
             leave(output, folder)
+        if not getattr(task, "writes_items", False):
+            name_software(given, output, {str(task.name): str(task.version)} if task.version else {})
         if adapted is not payload and isinstance(output, dict) and "process" in output:
             output["process"] = process
         return output
@@ -58,12 +62,11 @@ def leave(output: object, folder: Path) -> None:
 
     An Item that was downloaded says that it lies there; the next task would take that for where it came from.
     """
-    features = output.get("features") if isinstance(output, dict) else None
-    for item in features if isinstance(features, list) else []:
-        links = item.get("links") if isinstance(item, dict) else None
+    for item in _items(output):
+        links = item.get("links")
         kept = [link for link in links or [] if not _is_self_in(link, folder)]
         base = folder if links and len(kept) < len(links) else Path("/")
-        for key, asset in (item.get("assets") or {}).items() if isinstance(item, dict) else ():
+        for key, asset in (item.get("assets") or {}).items():
             if (base / str(asset.get("href", ""))).is_relative_to(folder):
                 logger.warning("Asset %r of Item %r was not uploaded and is lost", key, item.get("id"))
         if links and len(kept) < len(links):
@@ -72,6 +75,32 @@ def leave(output: object, folder: Path) -> None:
 
 def _is_self_in(link: object, folder: Path) -> bool:
     return isinstance(link, dict) and link.get("rel") == "self" and Path(str(link.get("href"))).is_relative_to(folder)
+
+
+def name_software(given: dict[str, dict[str, Any]], output: object, own: dict[str, str]) -> None:
+    """Let Items name the software of every task that they went through, `own` last, with the processing extension.
+
+    `given` is what the input Items name, by their ids; a new Item comes from the only input, if there is just one.
+    """
+    single = next(iter(given.values())) if len(given) == 1 else {}
+    for item in _items(output):
+        before = given.get(str(item.get("id")), single)
+        if isinstance(item.get("properties"), dict) and (named := {**before, **_software(item), **own}):
+            item["properties"][SOFTWARE] = named
+            extensions = item.get("stac_extensions") or []
+            if not any("/processing/" in str(url) for url in extensions):
+                item["stac_extensions"] = [*extensions, PROCESSING]
+
+
+def _items(payload: object) -> list[Json]:
+    features = payload.get("features") if isinstance(payload, dict) else None
+    return [item for item in features if isinstance(item, dict)] if isinstance(features, list) else []
+
+
+def _software(item: Json) -> dict[str, Any]:
+    properties = item.get("properties")
+    found = properties.get(SOFTWARE) if isinstance(properties, dict) else None
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def misreturned(error: Exception, name: str) -> TaskFailure | None:

@@ -14,7 +14,7 @@ from cirrus.core.publication import output_items, output_url
 from cirrus.core.state import State
 from cirrus.flow.home import Home
 from cirrus.flow.result import as_text, as_value, referred
-from cirrus.ports.state_db import Conclusion
+from cirrus.ports.state_db import Conclusion, item_refs
 
 
 def succeeded(home: Home, payload_id: str, workflow: str, execution_id: str, output: Any, at: int) -> Conclusion:
@@ -38,6 +38,7 @@ def succeeded(home: Home, payload_id: str, workflow: str, execution_id: str, out
         published=bool(items),
         events=(event, *ended),
         next=tuple(encode(document) for document in following.next),
+        items=item_refs(items),
     )
 
 

@@ -17,7 +17,7 @@ from cirrus.flow.fence import refused
 from cirrus.flow.home import Home
 from cirrus.flow.submit import read, refuse
 from cirrus.ports.queue import Taken
-from cirrus.ports.state_db import Claim, Start
+from cirrus.ports.state_db import Claim, Start, item_refs
 
 _BACKOFF = 5 * SECOND
 
@@ -108,6 +108,7 @@ def _claim(home: Home, message: Taken, payload: Payload, record: Record | None, 
         events=tuple(_event(home, kind, payload, execution_id, now) for kind in kinds[: 1 if begun.fault else 2]),
         receipt=message.receipt,
         owner=owner,
+        items=item_refs(payload.document.get("features", ())),
     )
     if home.state_db.claim([claim]) == [True]:
         return begun

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.ports.query import SORTS as SORTS
 from cirrus.ports.query import Query as Query
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ItemRef:
+    """An Item by its id and collection (empty for none)."""
+
+    id: str
+    collection: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemUse:
+    """An execution that was given an Item, or that `made` it; `current` says that no later one has taken its place."""
+
+    item: ItemRef
+    made: bool
+    payload_id: str
+    execution_id: str
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +39,7 @@ class Claim:
     `input` is the payload's JSON text as it is claimed; `definition` the state machine's, kept with the execution by
     homes whose engine is ours. `receipt` is the message that asked for it: settled if the claim is granted. With
     `owner` the execution starts in the same transaction, owned by that control process: the record is `PROCESSING`.
+    `items` are those of the payload.
     """
 
     payload_id: str
@@ -31,6 +51,7 @@ class Claim:
     events: tuple[WorkflowEvent, ...] = ()
     receipt: str | None = None
     owner: str | None = None
+    items: tuple[ItemRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +69,8 @@ class Start:
 class Conclusion:
     """The end of an execution, with everything that must be sent because of it.
 
-    `output` is the JSON text that the workflow returned; `published` says whether it has Items to publish, and
-    `output_collections` are their collections; `next` are the payloads (JSON texts) of the chain to queue.
+    `output` is the JSON text that the workflow returned; `published` says whether it has Items to publish: `items`, of
+    `output_collections`; `next` are the payloads (JSON texts) of the chain to queue.
     """
 
     payload_id: str
@@ -65,6 +86,7 @@ class Conclusion:
     published: bool = False
     events: tuple[WorkflowEvent, ...] = ()
     next: tuple[bytes, ...] = ()
+    items: tuple[ItemRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +120,12 @@ class Execution:
 
 SLOT = 600 * 1_000_000
 KEPT_SLOTS = 61 * 144
+
+
+def item_refs(items: Iterable[Mapping[str, Any]]) -> tuple[ItemRef, ...]:
+    """The references of Items, each once; what has no id is left out."""
+    refs = (ItemRef(item["id"], str(item.get("collection") or "")) for item in items if isinstance(item.get("id"), str))
+    return tuple(dict.fromkeys(refs))
 
 
 class StateDb(Protocol):
@@ -139,6 +167,9 @@ class StateDb(Protocol):
 
     def execution(self, execution_id: str) -> Execution | None:
         """One execution with its bodies, None if there is none of that id."""
+
+    def uses(self, item_id: str, *, made: bool, limit: int = 100) -> list[ItemUse]:
+        """The executions that made an Item of this id, or that were given it; the latest first."""
 
     def events(
         self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000

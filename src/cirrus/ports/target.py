@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from cirrus.ports.outbox import Delivery
 
@@ -29,3 +29,10 @@ class Target(Protocol):
 
         It returns in well under the two minutes for which a target is held.
         """
+
+
+class Catalog(Target, Protocol):
+    """A target that can be asked whether what it was sent is there."""
+
+    def flaw(self, item: Mapping[str, Any]) -> str | None:
+        """Why an output Item cannot be found in the catalog as it was published last; None if it can."""

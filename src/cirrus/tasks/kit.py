@@ -18,6 +18,8 @@ from cirrus.core.keys import link_component
 from cirrus.ports.objects import Objects
 from cirrus.tasks.errors import ItemError
 
+LINEAGE_BEGINS = "Cirrus workflow "
+
 _provided: Objects | None = None
 
 
@@ -60,6 +62,16 @@ def identity(item: Mapping[str, Any]) -> str | None:
 def data_root() -> str:
     """The absolute folder or store URL that relative places are below."""
     return os.environ.get("CIRRUS_DATA") or str(Path.cwd())
+
+
+def lineage() -> str | None:
+    """What this task is part of, in a sentence; None outside of an execution."""
+    workflow, payload_id, execution_id = (
+        os.environ.get(f"CIRRUS_{name}") for name in ("WORKFLOW", "PAYLOAD_ID", "EXECUTION_ID")
+    )
+    if not (workflow and payload_id and execution_id):
+        return None
+    return f"{LINEAGE_BEGINS}{workflow}, payload {payload_id}, execution {execution_id}"
 
 
 def collection_href(collection: str) -> str:

@@ -14,6 +14,7 @@ from stactask import Task
 from stactask.exceptions import InvalidInput
 
 from cirrus.core import path_template
+from cirrus.core.publication import LINEAGE, PROCESSING, SOFTWARE
 from cirrus.errors import NotFound, UploadError
 from cirrus.ports.objects import Objects
 from cirrus.tasks import kit, parameters, validation
@@ -43,12 +44,14 @@ class Publish(Task):
 
     Parameters: `path_template` (else the upload options' of the Item's collection), `validate` (true: against
     the STAC core schema, where the validator is installed), `derived_from` (true: link to the Item's earlier
-    `self`).
+    `self`), `lineage` (true: say with the processing extension which workflow, payload and software made the
+    Item).
     """
 
     name = "publish"
     description = "Write STAC Items to their place"
     version = "1.0.0"
+    writes_items = True
 
     def process(self, **given: Any) -> list[Item]:
         """The Items as they were published; nothing is written unless every one of them can be."""
@@ -60,8 +63,7 @@ class Publish(Task):
         store = kit.objects()
         earlier = _map(lambda one: _earlier(store, one.url), placed) if self._upload else [None] * len(placed)
         final = [
-            Placed(_finished(one, before, now, options.derived_from), one.url)
-            for one, before in zip(placed, earlier, strict=True)
+            Placed(_finished(one, before, now, options), one.url) for one, before in zip(placed, earlier, strict=True)
         ]
         if options.validate:
             _refuse_invalid([one.item for one in final])
@@ -93,10 +95,11 @@ class _Options:
     path_template: str | None
     validate: bool
     derived_from: bool
+    lineage: bool
 
     @classmethod
     def of(cls, given: Mapping[str, Any], shared: Mapping[str, Any]) -> _Options:
-        parameters.known(given, ("path_template", "validate", "derived_from"), shared)
+        parameters.known(given, ("path_template", "validate", "derived_from", "lineage"), shared)
         template = given.get("path_template")
         if template is not None:
             try:
@@ -107,6 +110,7 @@ class _Options:
             template,
             parameters.flag("validate", given.get("validate", True)),
             parameters.flag("derived_from", given.get("derived_from", True)),
+            parameters.flag("lineage", given.get("lineage", True)),
         )
 
 
@@ -144,12 +148,26 @@ def _earlier(store: Objects, url: str) -> Item | None:
     return found
 
 
-def _finished(placed: Placed, earlier: Item | None, now: str, derived_from: bool) -> Item:
-    item = placed.item
+def _finished(placed: Placed, earlier: Item | None, now: str, options: _Options) -> Item:
+    item = _with_lineage(placed.item) if options.lineage else placed.item
     before = (earlier or {}).get("properties") or {}
     created = before.get("created") or before.get("updated") or now
     properties = {**(item.get("properties") or {}), "created": created, "updated": now}
-    return {**item, "properties": properties, "links": _links(item, placed.url, derived_from)}
+    return {**item, "properties": properties, "links": _links(item, placed.url, options.derived_from)}
+
+
+def _with_lineage(item: Item) -> Item:
+    """The Item with what made it, if this runs as a task of an execution and nothing else is said there."""
+    told = kit.lineage()
+    properties = item.get("properties") or {}
+    said = properties.get(LINEAGE)
+    if told is None or (said is not None and not str(said).startswith(kit.LINEAGE_BEGINS)):
+        return item
+    extensions = item.get("stac_extensions") or []
+    if not any("/processing/" in str(url) for url in extensions):
+        extensions = [*extensions, PROCESSING]
+    software = {**(properties.get(SOFTWARE) or {}), Publish.name: Publish.version}
+    return {**item, "stac_extensions": extensions, "properties": {**properties, SOFTWARE: software, LINEAGE: told}}
 
 
 def _links(item: Item, url: str, derived_from: bool) -> list[dict[str, Any]]:

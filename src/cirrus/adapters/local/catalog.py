@@ -7,13 +7,13 @@ that it can be moved.
 
 from __future__ import annotations
 
-import posixpath
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cirrus.adapters.local.single_writer import single_writer
+from cirrus.core.href import absolute
 from cirrus.core.jsontext import decode, encode_pretty
 from cirrus.core.keys import link_component
 from cirrus.core.publication import output_items, output_url
@@ -96,6 +96,24 @@ class CatalogTarget:
             except CirrusError as error:
                 failures |= {number: Failed(str(error)) for number, _ in items.values() if number not in failures}
         return failures
+
+    def flaw(self, item: Mapping[str, Any]) -> str | None:
+        """Why an output Item cannot be found in the catalog as it was published last; None if it can."""
+        wrong = problem(dict(item))
+        if wrong:
+            return wrong
+        day = place(dict(item))
+        path = (*day.folders, f"{link_component(item['id'])}.json")
+        found = self._get(path)
+        if found is None:
+            return f"there is no {self._url(path)}"
+        here, wanted = (one["properties"].get("updated") for one in (found, item))
+        if isinstance(here, str) and isinstance(wanted, str) and here < wanted:
+            return f"{self._url(path)} is of {here}, and the Item of {wanted}"
+        links = (self._get((*day.folders, "catalog.json")) or {}).get("links", [])
+        if not any(link.get("href") == f"./{path[-1]}" for link in links):
+            return f"{self._url(path)} is not linked from its day's catalog"
+        return None
 
     def _write_day(self, day: Place, items: Sequence[dict[str, Any]]) -> None:
         for item in items:
@@ -192,10 +210,5 @@ def _links(item: dict[str, Any], day: Place, base: str | None) -> Iterator[dict[
 
 def _asset(asset: Any, base: str | None) -> Any:
     href = asset.get("href") if isinstance(asset, dict) else None
-    if not base or not isinstance(href, str) or "://" in href or href.startswith("/"):
-        return asset
-    scheme, mark, rest = base.rpartition("://")
-    return {
-        **asset,
-        "href": scheme + mark + posixpath.normpath(posixpath.join(posixpath.dirname(rest), href)),
-    }
+    place = absolute(href, base) if isinstance(href, str) else None
+    return asset if place is None else {**asset, "href": place}

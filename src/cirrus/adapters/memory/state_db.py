@@ -16,7 +16,7 @@ from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.query import matches
-from cirrus.ports.state_db import SLOT, SORTS, Claim, Conclusion, Execution, Page, Query, Start
+from cirrus.ports.state_db import SLOT, SORTS, Claim, Conclusion, Execution, ItemRef, ItemUse, Page, Query, Start
 
 _STATUS = {State.COMPLETED: "SUCCEEDED", State.ABORTED: "ABORTED"}
 _SHAPES: dict[str, tuple[type, ...]] = {"updated": (int, str), "state": (str, int, str), "id": (str,)}
@@ -82,6 +82,14 @@ class MemoryStateDb:
         with self._store.reading() as tables:
             return tables.executions.get(execution_id)
 
+    def uses(self, item_id: str, *, made: bool, limit: int = 100) -> list[ItemUse]:
+        """The executions that made an Item of this id, or that were given it; the latest first."""
+        with self._store.reading() as tables:
+            order = {execution_id: n for n, execution_id in enumerate(tables.executions)}
+            found = [(item, one) for item, how, one in tables.items if (item.id, how) == (item_id, made)]
+            found.sort(key=lambda pair: (-order[pair[1]], pair[0]))
+            return [_use(tables, item, made, one) for item, one in found[:limit]]
+
     def events(
         self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, WorkflowEvent]]:
@@ -123,6 +131,7 @@ class MemoryStateDb:
         if claim.owner:
             tables.entered.append((claim.at, State.PROCESSING))
             tables.owned[claim.execution_id] = claim.owner
+        tables.items |= {(item, False, claim.execution_id): None for item in claim.items}
         self._write_events(tables, claim.events)
         _settle(tables, [claim.receipt] if claim.receipt else [])
         return True
@@ -172,6 +181,7 @@ class MemoryStateDb:
         )
         if end.state is State.ABORTED:
             tables.cancels[end.execution_id] = None
+        tables.items |= {(item, True, end.execution_id): None for item in end.items}
         self._write_events(tables, end.events)
         if end.published and end.output is not None:
             for target in self._subscriptions.items:
@@ -204,6 +214,12 @@ def _unchanged(current: Record | None, previous: Record | None) -> bool:
 def _current(tables: Tables, payload_id: str, execution_id: str) -> Record | None:
     record = tables.records.get(payload_id)
     return record if record is not None and record.execution_id == execution_id else None
+
+
+def _use(tables: Tables, item: ItemRef, made: bool, execution_id: str) -> ItemUse:
+    payload_id = tables.executions[execution_id].payload_id
+    current = tables.records[payload_id].execution_id == execution_id
+    return ItemUse(item, made, payload_id, execution_id, current)
 
 
 def _settle(tables: Tables, receipts: Iterable[str]) -> None:

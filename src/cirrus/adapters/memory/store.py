@@ -19,7 +19,7 @@ from cirrus.ports.callbacks import Answer
 from cirrus.ports.callbacks import Waiting as Waits
 from cirrus.ports.journal import AttemptLog, Entry
 from cirrus.ports.queue import Kept
-from cirrus.ports.state_db import Execution
+from cirrus.ports.state_db import Execution, ItemRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Tables:
     cancels: dict[str, None] = field(default_factory=dict)
     entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     logs: dict[tuple[str, int], AttemptLog] = field(default_factory=dict)
+    items: dict[tuple[ItemRef, bool, str], None] = field(default_factory=dict)
     events: list[WorkflowEvent] = field(default_factory=list)
     entered: list[tuple[int, State]] = field(default_factory=list)
     messages: dict[int, Waiting] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.ports.outbox import Subscriptions
-from cirrus.ports.state_db import SLOT, Claim, Conclusion, Execution, Page, Query, Start
+from cirrus.ports.state_db import SLOT, Claim, Conclusion, Execution, ItemRef, ItemUse, Page, Query, Start
 
 _RUNNING = tuple(sorted(NUMBER[state] for state in RUNNING))
 _STATUS = {State.COMPLETED: "SUCCEEDED", State.ABORTED: "ABORTED"}
@@ -81,6 +81,19 @@ class SqliteStateDb:
         row = self._db.row(f"{EXECUTION} WHERE e.name = ?", (pack(execution_id),))
         return execution(row) if row else None
 
+    def uses(self, item_id: str, *, made: bool, limit: int = 100) -> list[ItemUse]:
+        """The executions that made an Item of this id, or that were given it; the latest first."""
+        sql = (
+            "SELECT i.collection, coalesce(r.full_id, r.key), e.name, r.execution = e.id FROM items i"
+            " JOIN executions e ON e.id = i.execution JOIN records r ON r.id = e.record"
+            " WHERE i.item = ? AND i.made = ? ORDER BY i.execution DESC, i.collection LIMIT ?"
+        )
+        rows = self._db.rows(sql, (item_id, int(made), limit))
+        return [
+            ItemUse(ItemRef(item_id, collection), made, known, unpack(name), bool(current))
+            for collection, known, name, current in rows
+        ]
+
     def events(
         self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, WorkflowEvent]]:
@@ -121,10 +134,12 @@ class SqliteStateDb:
                 claim.owner,
             ),
         )
+        assert made.lastrowid is not None
         self._db.run("UPDATE records SET execution = ?, attempts = ? WHERE id = ?", (made.lastrowid, attempt, record))
         self._db.entered(NUMBER[State.CLAIMED], claim.at)
         if claim.owner:
             self._db.entered(NUMBER[State.PROCESSING], claim.at)
+        self._write_items(claim.items, 0, made.lastrowid)
         self._write_events(claim.events, record)
         self._settle([claim.receipt] if claim.receipt else [])
         return True
@@ -214,6 +229,7 @@ class SqliteStateDb:
         self._db.entered(NUMBER[end.state], end.at)
         if end.state is State.ABORTED:
             self._db.run("INSERT OR IGNORE INTO cancels (execution) VALUES (?)", (execution_row,))
+        self._write_items(end.items, 1, execution_row)
         self._write_events(end.events, record)
         if end.published and output is not None:
             self._publish(end, output)
@@ -255,6 +271,13 @@ class SqliteStateDb:
             )
             for target in self._subscriptions.events:
                 self._queue_delivery(target, "event", event.payload_id, event.at, encode(event.body()))
+
+    def _write_items(self, items: Sequence[ItemRef], made: int, execution_row: int) -> None:
+        for item in items:
+            self._db.run(
+                "INSERT OR IGNORE INTO items (item, made, execution, collection) VALUES (?, ?, ?, ?)",
+                (item.id, made, execution_row, item.collection),
+            )
 
     def _publish(self, end: Conclusion, output: int) -> None:
         for target in self._subscriptions.items:

@@ -55,6 +55,14 @@ CREATE TABLE executions (
 CREATE INDEX executions_by_record ON executions (record, n);
 CREATE INDEX executions_running ON executions (owner) WHERE stopped IS NULL;
 
+CREATE TABLE items (
+    item TEXT NOT NULL,
+    made INTEGER NOT NULL,                  -- 1: the execution made it; 0: it was given it
+    execution INTEGER NOT NULL REFERENCES executions,
+    collection TEXT NOT NULL,               -- empty for none
+    PRIMARY KEY (item, made, execution, collection)
+) WITHOUT ROWID;
+
 CREATE TABLE journal (
     execution INTEGER NOT NULL REFERENCES executions,
     seq INTEGER NOT NULL,
