@@ -10,10 +10,13 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cirrus.backends import backend
+from cirrus.core.grants import Grants
 from cirrus.core.instant import SECOND
 from cirrus.errors import ConfigError, NotFound
+from cirrus.flow.access import Vault, grant
 from cirrus.flow.batch import POST_BATCH, PRE_BATCH
 from cirrus.flow.home import Home, Limits
 from cirrus.flow.services import MESSAGES
@@ -24,7 +27,7 @@ from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.payloads import Payloads
 from cirrus.ports.target import Target
 from cirrus.ports.upkeep import Upkeep
-from cirrus.settings import Deployment, Project, find_project, load_project
+from cirrus.settings import Deployment, Project, environment, find_project, load_project
 from cirrus.tasks import BUILTIN, INTERNAL
 from cirrus.workflows import ProjectWorkflows
 
@@ -50,9 +53,33 @@ def task_specs(project: Project) -> dict[str, TaskSpec]:
     return {**built_in, **project.tasks}
 
 
-def open_home(project: Project, where: Deployment) -> Home:
+def open_vault(project: Project) -> Vault:
+    """The buckets that a project declares; no secret is read before it is needed."""
+    arguments = {"env": (environment(),), "file": (project.folder,)}
+    return Vault(project.buckets, lambda source: backend("secrets", source)(*arguments.get(source, ())))
+
+
+def open_grants(project: Project, where: Deployment, vault: Vault) -> Grants | None:
+    """The buckets that each task may use, with what opens them; None if the project declares none.
+
+    ConfigError names every secret that is missing or no use, StoreError one that cannot be read.
+    """
+    if not project.buckets:
+        return None
+    prefixes = [one.secret.name for one in project.buckets.values() if one.secret and one.secret.source == "env"]
+    names = backend("secrets", "variables")
+    hidden = [name for prefix in prefixes for name in names(prefix)]
+    return grant(vault, task_specs(project).values(), _internal().values(), where.data, hidden)
+
+
+def open_trial(vault: Vault, bucket: str) -> Any:
+    """What tries out a declared bucket; NotFound, ConfigError or StoreError where its secret is no use."""
+    return backend("trial", "objects")(vault.access(bucket))
+
+
+def open_home(project: Project, where: Deployment, vault: Vault | None = None) -> Home:
     """The ports of a deployment, over a connection of their own."""
-    objects: Objects = backend("objects", "any")()
+    objects: Objects = backend("objects", "any")(opens=(vault or open_vault(project)).access)
     targets = _targets(project, where, objects)
     database = backend("database", "sqlite")(where.root / "cirrus.db")
     state_db = backend("state_db", "sqlite")(database, _subscriptions(targets))
@@ -88,11 +115,12 @@ def open_payloads(home: Home, root: str) -> Payloads:
     return store
 
 
-def open_compute(project: Project, where: Deployment, *, workers: int | None = None) -> Compute:
+def open_compute(
+    project: Project, where: Deployment, *, workers: int | None = None, vault: Vault | None = None
+) -> Compute:
     """Where the project's tasks run: worker processes, ended by `close`."""
-    internal = {name: TaskSpec(name=name, handler=handler) for name, handler in INTERNAL.items()}
     compute: Compute = backend("compute", "local")(
-        {**task_specs(project), **internal},
+        {**task_specs(project), **_internal()},
         project=project.folder,
         workers=workers or where.workers,
         data=where.data,
@@ -100,6 +128,7 @@ def open_compute(project: Project, where: Deployment, *, workers: int | None = N
         worker_attempts=where.worker_attempts,
         worker_age=where.worker_age,
         worker_memory=where.worker_memory,
+        grants=open_grants(project, where, vault or open_vault(project)),
     )
     return compute
 
@@ -108,15 +137,16 @@ def open_worker(
     project: Project, where: Deployment, *, only: Collection[str] | None = None, workers: int | None = None
 ) -> Worker:
     """A control process for a deployment; with `only`, for these payload ids alone."""
-    compute = open_compute(project, where, workers=workers)
+    vault = open_vault(project)
+    compute = open_compute(project, where, workers=workers, vault=vault)
     about = f"pid {os.getpid()} on {socket.gethostname()}"
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Worker(
-        open_home(project, where),
+        open_home(project, where, vault),
         compute,
         task_specs(project),
         owner,
-        delivery_home=open_home(project, where),
+        delivery_home=open_home(project, where, vault),
         only=only,
         about=about,
     )
@@ -126,6 +156,11 @@ def open_upkeep(where: Deployment) -> Upkeep:
     """What looks a deployment's store over and copies it; StoreError if there is none."""
     upkeep: Upkeep = backend("upkeep", "sqlite")(where.root / "cirrus.db")
     return upkeep
+
+
+def _internal() -> dict[str, TaskSpec]:
+    """What state machines call of object stores: our own code, which may use every bucket."""
+    return {name: TaskSpec(name=name, handler=handler) for name, handler in INTERNAL.items()}
 
 
 def _clock() -> int:

@@ -8,11 +8,12 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cirrus.adapters.objects.location import names_store
+from cirrus.core.bucket import DEFAULT_SECRET, SOURCES, Bucket, Reference
 from cirrus.core.instant import parse_duration
 from cirrus.core.payload_id import WORKFLOW_NAME
 from cirrus.errors import ConfigError
@@ -26,17 +27,22 @@ _UNITS = {
     **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)},
     **{f"{letter}IB": 1024**power for power, letter in enumerate("KMGT", 1)},
 }
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}|(?:gs|az|azure|adl|abfs|abfss)://[^/\s?#]+")
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of a table: how its value is read (ValueError says what was expected), default, and help."""
+    """One key of a table: how its value is read (ValueError says what was expected), default, and help.
+
+    The value of a `hidden` one is not shown in messages: it may be a secret that stands where its reference should.
+    """
 
     name: str
     read: Callable[[Any], Any]
     default: Any
     help: str
+    hidden: bool = False
 
 
 def _text(value: Any) -> str:
@@ -130,6 +136,29 @@ def _store_or_none(value: Any) -> str | None:
         raise ValueError(f"{error}, or false for none,") from None
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise ValueError('an array of names, such as ["scenes"]')
+    return tuple(dict.fromkeys(value))
+
+
+def _endpoint(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
+        raise ValueError("an http or https URL without user and password")
+    return value.rstrip("/")
+
+
+def _reference(value: Any) -> Reference:
+    source, mark, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if source not in SOURCES or (mark and not name) or (not name and source in ("env", "file")):
+        raise ValueError(
+            "a reference (env:PREFIX, file:PATH, keyring:NAME, secretsmanager or secretsmanager:NAME), never the secret"
+        )
+    if source == "env" and not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise ValueError("env: and the beginning of the names of variables")
+    return Reference(source, name)
+
+
 PROJECT = (Setting("name", _text, None, "the project's name"),)
 TASK = (
     Setting("handler", _handler, None, "`module:Name` of a stactask Task class or a function payload -> payload"),
@@ -140,6 +169,21 @@ TASK = (
     Setting("params", _text, None, "the name under which the payload's `tasks` holds its parameters"),
     Setting("memory", _size, None, "the most memory that an attempt and its child processes may use, such as `2GB`"),
     Setting("inline", _flag, False, "`true` runs a tiny, pure function in the control process, without a time limit"),
+    Setting("buckets", _names, (), "the `[buckets]` that it may use, beside that of the deployment's `data`"),
+)
+BUCKET = (
+    Setting("endpoint", _endpoint, None, "the URL of a service that speaks S3; AWS where it is not given", hidden=True),
+    Setting("region", _text, None, "its region, such as `eu-central-1`"),
+    Setting("requester_pays", _flag, False, "`true` if whoever reads pays, and agrees to"),
+    Setting("anonymous", _flag, False, "`true` opens it without credentials"),
+    Setting("path_style", _flag, None, "whether its name stands in the URL's path; `true` where `endpoint` is given"),
+    Setting(
+        "secret",
+        _reference,
+        None,
+        "where its credentials are: `env:PREFIX`, `file:PATH`, `keyring:NAME`, `secretsmanager`; the environment's own",
+        hidden=True,
+    ),
 )
 WORKFLOW = (Setting("definition", _text, None, "the state machine, below the project's folder"),)
 DEPLOYMENT = (
@@ -179,6 +223,7 @@ DEPLOYMENT = (
 SECTIONS: Mapping[str, tuple[Setting, ...]] = {
     "project": PROJECT,
     "tasks.<name>": TASK,
+    "buckets.<name>": BUCKET,
     "workflows.<name>": WORKFLOW,
     "deployments.<name>": DEPLOYMENT,
 }
@@ -217,6 +262,7 @@ class Project:
     tasks: Mapping[str, TaskSpec]
     workflows: Mapping[str, Path]
     deployments: Mapping[str, Deployment]
+    buckets: Mapping[str, Bucket] = field(default_factory=dict)
 
 
 def find_project(start: Path) -> Path:
@@ -246,15 +292,17 @@ class _Reader:
         self._problems: list[str] = []
 
     def project(self, document: dict[str, Any]) -> Project:
-        self._unknown("", document, ["project", "tasks", "workflows", "deployments"])
+        self._unknown("", document, ["project", "tasks", "buckets", "workflows", "deployments"])
         head = self._table("project", document.get("project", {}), PROJECT)
         tasks = {name: self._task(name, table) for name, table in self._tables(document, "tasks").items()}
+        buckets = {name: self._bucket(name, table) for name, table in self._tables(document, "buckets").items()}
+        self._check_buckets(tasks, buckets)
         workflows = self._workflows(self._tables(document, "workflows"))
         named = {"local": {}, **self._tables(document, "deployments")}
         deployments = {name: self._deployment(name, table) for name, table in named.items()}
         if self._problems:
             raise ConfigError(self._source, self._problems)
-        return Project(head["name"] or self._folder.name, self._folder, tasks, workflows, deployments)
+        return Project(head["name"] or self._folder.name, self._folder, tasks, workflows, deployments, buckets)
 
     def _tables(self, document: dict[str, Any], section: str) -> dict[str, Any]:
         value = document.get(section, {})
@@ -281,9 +329,8 @@ class _Reader:
                 try:
                     values[setting.name] = setting.read(table[setting.name])
                 except ValueError as error:
-                    self._problems.append(
-                        f"{where}.{setting.name}: {error} is expected, not {table[setting.name]!r:.100}"
-                    )
+                    found = "what stands there" if setting.hidden else f"{table[setting.name]!r:.100}"
+                    self._problems.append(f"{where}.{setting.name}: {error} is expected, not {found}")
         return values
 
     def _task(self, name: str, table: Any) -> TaskSpec:
@@ -293,7 +340,7 @@ class _Reader:
         values = self._table(where, table, TASK)
         if isinstance(table, dict) and ("handler" in table) == ("command" in table):
             self._problems.append(f"{where}: either handler or command is expected")
-        for key in ("command", "env", "memory", "timeout") if values["inline"] else ():
+        for key in ("command", "env", "memory", "timeout", "buckets") if values["inline"] else ():
             if isinstance(table, dict) and key in table:
                 self._problems.append(f"{where}.{key}: an inline task runs in the control process and can have none")
         spec = TaskSpec(name=name, **values)
@@ -307,6 +354,26 @@ class _Reader:
                 f"{where}.params: is missing: the class is named {declared!r}, so say params = {declared!r} if its"
                 f" parameters stand under that name in a payload's tasks, or params = {spec.name!r}"
             )
+
+    def _bucket(self, name: str, table: Any) -> Bucket:
+        where = f"buckets.{name}"
+        if not _BUCKET.fullmatch(name):
+            self._problems.append(f"{where}: an S3 bucket's name is expected, or a store's URL such as gs://bucket")
+        if isinstance(table, dict) and any("key" in key.lower() or "token" in key.lower() for key in table):
+            self._problems.append(f"{where}: no secret stands in this file; say where it is kept: secret = 'file:PATH'")
+        bucket = Bucket(name, **self._table(where, table, BUCKET))
+        if bucket.anonymous and bucket.secret:
+            self._problems.append(f"{where}: either anonymous or secret is expected")
+        if bucket.secret and not bucket.secret.name:
+            default = f"{DEFAULT_SECRET}{name}" if bucket.secret.source == "secretsmanager" else name
+            bucket = replace(bucket, secret=Reference(bucket.secret.source, default))
+        return bucket
+
+    def _check_buckets(self, tasks: Mapping[str, TaskSpec], buckets: Mapping[str, Bucket]) -> None:
+        for task in tasks.values():
+            for name in task.buckets:
+                if name not in buckets:
+                    self._problems.append(f"tasks.{task.name}.buckets: there is no [buckets.{name}]")
 
     def _workflows(self, tables: dict[str, Any]) -> dict[str, Path]:
         found: dict[str, Path] = {}

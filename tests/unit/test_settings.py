@@ -87,7 +87,7 @@ TASK = '[tasks.t]\nhandler = "m:T"\n'
     ("text", "key", "expected"),
     [
         ("projekt = 1", "projekt", "did you mean project?"),
-        ("zzz = 1", "zzz", "known are project, tasks, workflows, deployments"),
+        ("zzz = 1", "zzz", "known are project, tasks, buckets, workflows, deployments"),
         ("project = 1", "project", "a table is expected"),
         ("[project]\nname = 5", "project.name", "a string that is not empty is expected, not 5"),
         ('[project]\nname = ""', "project.name", "a string that is not empty is expected"),

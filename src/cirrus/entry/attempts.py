@@ -96,7 +96,7 @@ class AttemptLoop:
         except Terminated:
             raise
         except BaseException as failure:
-            error, cause = error_and_cause(failure, HOST)
+            error, cause = error_and_cause(failure, HOST, self._host.scrub)
             self._print(failure)
         finally:
             self._leave_if_forked()

@@ -18,6 +18,7 @@ from pathlib import Path
 import orjson
 
 from cirrus.adapters.local.exit_status import ended
+from cirrus.core.scrub import ScrubbedStream, Scrubber
 from cirrus.entry.failure import TaskFailure
 from cirrus.entry.task_output import check_items
 
@@ -26,13 +27,15 @@ LAST = 8192
 POLL_MS = 20
 
 
-def run(task: str, command: Sequence[str], payload: bytes, project: Path, folder: Path) -> bytes:
+def run(
+    task: str, command: Sequence[str], payload: bytes, project: Path, folder: Path, masks: Scrubber | None = None
+) -> bytes:
     """What the program wrote to `{output}`; TaskFailure if it failed or wrote no JSON object."""
     source, target = folder / "input.json", folder / "output.json"
     source.write_bytes(payload)
     places = {"{input}": str(source), "{output}": str(target), "{workdir}": str(folder)}
     arguments = [filled(argument, places) for argument in command]
-    code, last = execute(task, arguments, project)
+    code, last = execute(task, arguments, project, masks or Scrubber())
     if code != 0:
         error = "InvalidInput" if code == EX_DATAERR else "CommandFailed"
         raise TaskFailure(error, f"task {task!r}: {command[0]!r} {ended(code)}{said(last)}")
@@ -46,9 +49,9 @@ def filled(argument: str, places: dict[str, str]) -> str:
     return argument
 
 
-def execute(task: str, arguments: Sequence[str], project: Path) -> tuple[int, bytes]:
+def execute(task: str, arguments: Sequence[str], project: Path, masks: Scrubber) -> tuple[int, bytes]:
     """Run a program to its end: its exit code (negative: the signal), and the last of what it wrote to
-    stderr.
+    stderr, masked before it is cut.
     """
     own = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": own + os.pathsep + os.environ.get("PATH", os.defpath)}
@@ -65,7 +68,7 @@ def execute(task: str, arguments: Sequence[str], project: Path) -> tuple[int, by
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise TaskFailure("CommandFailed", f"task {task!r}: cannot run {arguments[0]!r}: {reason}") from error
     with process:
-        last = forward(process)
+        last = forward(process, masks)
         return process.wait(), last
 
 
@@ -74,23 +77,30 @@ def which(name: str, path: str) -> str:
     return shutil.which(name, path=path) or name
 
 
-def forward(process: subprocess.Popen[bytes]) -> bytes:
+def forward(process: subprocess.Popen[bytes], masks: Scrubber) -> bytes:
     """Pass stderr on until the program ends, whoever else still holds it; the last bytes of it."""
     assert process.stderr is not None
     pipe = process.stderr.fileno()
     os.set_blocking(pipe, False)
     last = bytearray()
+    keep = masks.stream(lambda data: _keep(data, last))
     ready = select.poll()
     ready.register(pipe, select.POLLIN)
     while True:
         done = process.poll() is not None
         ready.poll(0 if done else POLL_MS)
-        more = _pass_on(pipe, last)
+        more = _pass_on(pipe, keep)
         if done or not more:
+            keep.flush()
             return bytes(last)
 
 
-def _pass_on(pipe: int, last: bytearray) -> bool:
+def _keep(data: bytes, last: bytearray) -> None:
+    last += data
+    del last[:-LAST]
+
+
+def _pass_on(pipe: int, keep: ScrubbedStream) -> bool:
     """Move what is there to fd 2; False at the end of the stream."""
     while True:
         try:
@@ -100,8 +110,7 @@ def _pass_on(pipe: int, last: bytearray) -> bool:
         if not data:
             return False
         os.write(2, data)
-        last += data
-        del last[:-LAST]
+        keep.write(data)
 
 
 def read_output(task: str, target: Path) -> bytes:

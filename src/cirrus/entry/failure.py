@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -25,12 +26,15 @@ class TaskFailure(Exception):
         return self.message
 
 
-def error_and_cause(failure: BaseException, skip: str = "") -> tuple[str, str]:
-    """The error's name and its cause in JSON; the outer frames in files below `skip` are left out."""
+def error_and_cause(failure: BaseException, skip: str = "", scrub: Callable[[str], str] = str) -> tuple[str, str]:
+    """The error's name and its cause in JSON; the outer frames in files below `skip` are left out.
+
+    Texts pass `scrub` before they are cut: half a secret would not be found afterwards.
+    """
     if isinstance(failure, TaskFailure):
-        return failure.error, cause(failure.error, failure.message)
+        return failure.error, cause(failure.error, scrub(failure.message))
     name = type(failure).__name__
-    return name, cause(name, message_of(failure), stack(failure, skip))
+    return name, cause(name, scrub(message_of(failure)), [scrub(line) for line in stack(failure, skip)])
 
 
 def message_of(failure: BaseException) -> str:

@@ -12,13 +12,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 from cirrus.adapters.local.log_buffer import LogBuffer
 from cirrus.adapters.objects.store import ObjectStores
+from cirrus.core.bucket_options import AMBIENT
+from cirrus.core.grants import NAMES, Grants
+from cirrus.entry.bucket_access import guard, opener
 from cirrus.entry.failure import error_and_cause, in_log
 from cirrus.entry.project_modules import ProjectModules
 from cirrus.entry.task_host import Surroundings, TaskHost
@@ -30,12 +33,25 @@ Result = tuple[bytes | None, str | None, str | None, float, float]
 
 
 class InlineHost:
-    """Runs the inline tasks of a project; `environment` is set while they run, beside each attempt's context."""
+    """Runs the inline tasks of a project; `environment` is set while they run, beside each attempt's context.
 
-    def __init__(self, specs: Mapping[str, TaskSpec], project: Path, environment: Mapping[str, str]) -> None:
-        self._stores = ObjectStores(environment["CIRRUS_DATA"])
+    With `grants`, the environment's own credentials and secrets are not shown to them.
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, TaskSpec],
+        project: Path,
+        environment: Mapping[str, str],
+        grants: Grants | None = None,
+    ) -> None:
+        own = next((spec.env.get(NAMES, "") for spec in specs.values() if spec.inline), "")
+        opened = {access.bucket: access for access in grants.named(own)} if grants else {}
+        opens = opener(opened, own) if grants else None
+        self._hidden = grants.hidden | AMBIENT if grants else frozenset()
+        self._stores = ObjectStores(environment["CIRRUS_DATA"], opens, list(opened))
         self._modules = ProjectModules(project)
-        around = Surroundings(project, project, self._stores)
+        around = Surroundings(project, project, self._stores, guard(opened.values()))
         self._tasks = TaskHost({name: spec for name, spec in specs.items() if spec.inline}, self._modules, around)
         self._environment = dict(environment)
 
@@ -46,12 +62,12 @@ class InlineHost:
         output = error = cause = None
         started = time.time()
         try:
-            with heard(log), visible(variables), kit.provided(self._stores), self._modules.importable():
+            with heard(log), visible(variables, self._hidden), kit.provided(self._stores), self._modules.importable():
                 output = self._tasks.run(task, payload)
         except KeyboardInterrupt:
             raise
         except BaseException as failure:
-            error, cause = error_and_cause(failure, HERE)
+            error, cause = error_and_cause(failure, HERE, self._tasks.scrub)
             log.write(in_log(failure, HERE).encode("utf-8", "backslashreplace"))
         return output, error, cause, started, time.time()
 
@@ -98,11 +114,17 @@ def _stream(raw: Ear) -> TextIO:
 
 
 @contextmanager
-def visible(variables: Mapping[str, str]) -> Iterator[None]:
-    """Have `os.environ` show `variables`; not the C library, whose environment no thread may change beside others."""
+def visible(variables: Mapping[str, str], hidden: Collection[str] = ()) -> Iterator[None]:
+    """Have `os.environ` show `variables` and not the `hidden` ones.
+
+    Not the C library, whose environment no thread may change beside others.
+    """
     shown = cast("Any", os.environ)
     data, added = shown._data, {shown.encodekey(key): shown.encodevalue(value) for key, value in variables.items()}
-    before = {key: data.get(key) for key in added}
+    gone = {shown.encodekey(key) for key in hidden}
+    before = {key: data.get(key) for key in {*added, *gone}}
+    for key in gone:
+        data.pop(key, None)
     data.update(added)
     try:
         yield

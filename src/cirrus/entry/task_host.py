@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import orjson
 
 from cirrus.adapters.objects.store import ObjectStores
 from cirrus.entry import command_host, stac_task
+from cirrus.entry.bucket_access import Guard
 from cirrus.entry.failure import TaskFailure, message_of
 from cirrus.entry.project_modules import ProjectModules, where
 from cirrus.entry.task_output import encode
@@ -32,12 +33,13 @@ Json = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Where attempts run: the project folder, a folder for working directories, and where relative uploads
-    go.
+    go. `guard` keeps secrets out of what they return and say.
     """
 
     project: Path
     scratch: Path
     stores: ObjectStores
+    guard: Guard = field(default_factory=Guard)
 
 
 class TaskHost:
@@ -58,13 +60,22 @@ class TaskHost:
 
     def run(self, task: str, payload: bytes) -> bytes:
         """The output for `payload`, both JSON text; raises what the task raises, or TaskFailure."""
+        return self._around.guard.check(task, self._run(task, payload))
+
+    def scrub(self, text: str) -> str:
+        """A message without secrets."""
+        return self._around.guard.masks.text(text)
+
+    def _run(self, task: str, payload: bytes) -> bytes:
         spec = self._specs.get(task)
         if spec is None:
             raise TaskFailure("Runtime.HandlerNotFound", f"there is no task {task!r} in the project")
         payload = self._resolve(payload)
         if spec.command:
             with stac_task.workdir(self._around.scratch) as folder:
-                return command_host.run(task, spec.command, payload, self._around.project, folder)
+                return command_host.run(
+                    task, spec.command, payload, self._around.project, folder, self._around.guard.masks
+                )
         function = self._callable(task, spec.handler or "")
         return encode(task, function(decode(payload)))
 

@@ -40,6 +40,7 @@ from cirrus.adapters.local.process_tree import (
 )
 from cirrus.adapters.local.zygote import MESSAGE, PRELOAD_SECONDS
 from cirrus.adapters.objects.store import ObjectStores
+from cirrus.entry import bucket_access
 from cirrus.entry.attempts import AttemptLoop, Lines, Terminated
 from cirrus.entry.project_modules import ProjectModules
 from cirrus.entry.task_host import Surroundings, TaskHost
@@ -247,10 +248,12 @@ def main() -> None:
 def prepare(told: dict[str, Any]) -> tuple[ProjectModules, TaskHost, Surroundings]:
     """The host of the project's tasks, nothing imported yet."""
     warnings.simplefilter("ignore", DeprecationWarning)
-    stores = ObjectStores(told["data"])
+    opened, opens = bucket_access.here()
+    stores = ObjectStores(told["data"], opens, list(opened))
     kit.provide(stores)
     os.environ["CIRRUS_DATA"] = told["data"]
-    around = Surroundings(Path(told["project"]), Path(told["scratch"]), stores)
+    guard = bucket_access.guard(opened.values())
+    around = Surroundings(Path(told["project"]), Path(told["scratch"]), stores, guard)
     specs = {
         name: TaskSpec(name, task["handler"], tuple(task["command"] or ()), params=task["params"])
         for name, task in told["tasks"].items()

@@ -14,7 +14,8 @@ class TaskSpec:
     `params` is the name under which the payload's `tasks` map holds this task's parameters, where it is not the
     Task class's own `name`. `concurrency` is the most attempts at once, None for no limit of its own. `memory` in
     bytes is what an attempt may use with its child processes: one that uses more fails with `Runtime.OutOfMemory`.
-    An `inline` task is a function that runs in the control process, without a time limit.
+    An `inline` task is a function that runs in the control process, without a time limit. `buckets` are the declared
+    buckets that it may use, beside that of the data store.
     """
 
     name: str
@@ -26,6 +27,7 @@ class TaskSpec:
     params: str | None = None
     memory: int | None = None
     inline: bool = False
+    buckets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

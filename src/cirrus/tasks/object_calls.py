@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cirrus.core.path_template import is_url
-from cirrus.tasks import kit
+from cirrus.tasks import access, kit
 
 
 def get_object(given: dict[str, Any]) -> dict[str, Any]:
@@ -63,11 +63,10 @@ def _files(url: str) -> list[dict[str, Any]]:
 
 def _keys(url: str) -> list[dict[str, Any]]:
     import obstore
-    from obstore.store import from_url
 
     scheme, _, rest = url.partition("://")
     bucket, _, prefix = rest.partition("/")
-    found = [one for batch in obstore.list(from_url(f"{scheme}://{bucket}"), prefix) for one in batch]
+    found = [one for batch in obstore.list(access.store(f"{scheme}://{bucket}"), prefix) for one in batch]
     return [
         {
             "Key": one["path"],

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cirrus.adapters.local.backlog import Job
 from cirrus.adapters.local.log_buffer import LogBuffer
+from cirrus.core.grants import Grants
 from cirrus.ports.compute import TaskSpec
 
 HOST = "cirrus.entry.inline_host"
@@ -29,8 +30,11 @@ class Host(Protocol):
 class Inline:
     """The inline attempts that wait; `environment` is what they find set, beside their context."""
 
-    def __init__(self, specs: Mapping[str, TaskSpec], project: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, specs: Mapping[str, TaskSpec], project: Path, environment: Mapping[str, str], grants: Grants | None
+    ) -> None:
         self._specs = specs
+        self._grants = grants
         self._project = project
         self._environment = environment
         self._jobs: deque[Job] = deque()
@@ -58,7 +62,7 @@ class Inline:
         """Run one; raises nothing but KeyboardInterrupt."""
         if self._host is None:
             # By name, as the zygote is started: what runs users' code stands to the right of what calls for it.
-            self._host = import_module(HOST).InlineHost(self._specs, self._project, self._environment)
+            self._host = import_module(HOST).InlineHost(self._specs, self._project, self._environment, self._grants)
         attempt = job.attempt
         return self._host.run(attempt.task, attempt.payload, attempt.context, job.log)
 

@@ -6,23 +6,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cirrus.core.scrub import Scrubber
+
 KEEP = 512 * 1024
 
 
 class LogBuffer:
-    """Keeps the first and the last `keep` bytes of what is written to it."""
+    """Keeps the first and the last `keep` bytes of what is written to it, without the secrets that `scrubber` knows."""
 
-    __slots__ = ("_head", "_keep", "_reported", "_tail", "_total")
+    __slots__ = ("_head", "_keep", "_reported", "_scrubbed", "_tail", "_total")
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = KEEP, scrubber: Scrubber | None = None) -> None:
         self._keep = keep
         self._head = bytearray()
         self._tail = bytearray()
         self._total = 0
         self._reported = 0
+        self._scrubbed = scrubber.stream(self._append) if scrubber else None
 
     def write(self, data: bytes) -> None:
         """Append `data`."""
+        if self._scrubbed:
+            self._scrubbed.write(data)
+        else:
+            self._append(data)
+
+    def _append(self, data: bytes) -> None:
         self._total += len(data)
         room = self._keep - len(self._head)
         if room > 0:
@@ -34,6 +43,8 @@ class LogBuffer:
 
     def getvalue(self) -> bytes:
         """Everything kept, with a line in the middle that says how many bytes were left out."""
+        if self._scrubbed:
+            self._scrubbed.flush()
         return self._since(0) if self._total else b""
 
     def take_new(self) -> bytes:

@@ -14,9 +14,11 @@ import selectors
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -27,10 +29,13 @@ from cirrus.adapters.local.exit_status import ended
 from cirrus.adapters.local.hold import Hold
 from cirrus.adapters.local.inline import Inline
 from cirrus.adapters.local.lifetime import Lifetime
+from cirrus.adapters.local.log_buffer import LogBuffer
 from cirrus.adapters.local.memory_limits import Mechanism, MemoryLimits, over_limit
 from cirrus.adapters.local.worker_process import WorkerProcess
 from cirrus.adapters.local.zygote import Home
+from cirrus.core.grants import NAMES, Grants
 from cirrus.core.path_template import is_url
+from cirrus.core.scrub import Scrubber, telling
 from cirrus.ports.compute import Attempt, Outcome, TaskSpec
 
 INLINE_SECONDS = 0.02
@@ -44,7 +49,8 @@ class LocalPool:
     whose path names no store: a folder (relative to `project`) or a store's URL. `environment` is set in
     every worker, under what a task's own `env` says. `grace` in seconds lies between SIGTERM and SIGKILL. An
     idle worker is replaced after `worker_attempts` attempts, after `worker_age` seconds, or when it has grown by
-    more than `worker_memory` bytes.
+    more than `worker_memory` bytes. With `grants`, tasks can open the buckets that these allow and no other; what they
+    print is kept without the secrets of any.
     """
 
     def __init__(
@@ -59,8 +65,10 @@ class LocalPool:
         worker_attempts: int = 10_000,
         worker_age: float = 3600.0,
         worker_memory: int = 512_000_000,
+        grants: Grants | None = None,
     ) -> None:
-        self._specs = dict(specs)
+        self._specs = {name: with_buckets(spec, grants) for name, spec in specs.items()}
+        self._scrubber = Scrubber(secrets(self._specs.values(), grants))
         self._most = workers or max(2, os.cpu_count() or 2)
         self._lifetime = Lifetime(worker_attempts, worker_age, worker_memory)
         self._memory = MemoryLimits(any(spec.memory for spec in self._specs.values()))
@@ -77,12 +85,13 @@ class LocalPool:
         project = project.resolve()
         places = absolute(data, project)
         apart = {name: spec for name, spec in self._specs.items() if not spec.inline}
-        home = Home(project, apart, places, grace, dict(environment or {}), groups=self._memory.groups)
+        told: dict[str, Any] = {"groups": self._memory.groups, "grants": grants, "scrubber": self._scrubber}
+        home = Home(project, apart, places, grace, dict(environment or {}), **told)
         self._hold = Hold()
         self._collected = time.monotonic()
         self._crew = Crew(home, self._selector, self, self._hold)
         self._places = Dispatch(self._crew, self._most, self._lifetime)
-        self._inline = Inline(self._specs, project, {**home.environment, "CIRRUS_DATA": places})
+        self._inline = Inline(self._specs, project, {**home.environment, "CIRRUS_DATA": places}, grants)
         self._wake_read, self._wake_write = os.pipe()
         for end in (self._wake_read, self._wake_write):
             os.set_blocking(end, False)
@@ -271,7 +280,7 @@ class LocalPool:
         limit = attempt.timeout
         if spec is not None and spec.timeout is not None and (limit is None or spec.timeout < limit):
             limit = spec.timeout
-        job = self._jobs[attempt.id] = Job(attempt, self._count, limit)
+        job = self._jobs[attempt.id] = Job(attempt, self._count, limit, LogBuffer(scrubber=self._scrubber))
         if spec is None:
             self._fail(job, "Runtime.HandlerNotFound", f"there is no task {attempt.task!r} in the project")
         elif spec.inline:
@@ -400,6 +409,7 @@ class LocalPool:
     ) -> None:
         attempt_id = job.attempt.id
         del self._jobs[attempt_id]
+        error, cause = (text and self._scrubber.text(text) for text in (error, cause))
         self._done.append(Outcome(attempt_id, output, error, cause, job.log.getvalue(), started, finished))
 
     def _interrupt(self) -> None:
@@ -415,6 +425,19 @@ class LocalPool:
     def _on_wake(self) -> None:
         with suppress(BlockingIOError):
             self._woken |= b"w" in os.read(self._wake_read, 65536)
+
+
+def with_buckets(spec: TaskSpec, grants: Grants | None) -> TaskSpec:
+    """The task with the names of its buckets in its environment: only tasks that may use the same share workers."""
+    return replace(spec, env={**spec.env, NAMES: grants.names(spec.name)}) if grants else spec
+
+
+def secrets(specs: Iterable[TaskSpec], grants: Grants | None) -> Iterator[str]:
+    """What no task's output may show: what opens buckets, and what environments name as secret."""
+    yield from grants.masked() if grants else ()
+    yield from telling(os.environ)
+    for spec in specs:
+        yield from telling(spec.env)
 
 
 def absolute(data: str, project: Path) -> str:

@@ -23,7 +23,10 @@ from pathlib import Path
 
 import orjson
 
+from cirrus.adapters.local import granted
 from cirrus.adapters.local.log_buffer import LogBuffer
+from cirrus.core.grants import NAMES, Grants
+from cirrus.core.scrub import Scrubber
 from cirrus.ports.compute import TaskSpec
 
 MESSAGE = struct.Struct("!cIq")
@@ -35,7 +38,7 @@ class Home:
     """What every worker needs to know: project folder, scratch folder, tasks, where relative uploads go.
 
     `hold` is a file that says until when attempts may start. `groups` is the beginning of the paths of the workers'
-    control groups; their numbers follow.
+    control groups; their numbers follow. `grants` says which buckets tasks may use; what they print passes `scrubber`.
     """
 
     project: Path
@@ -46,6 +49,8 @@ class Home:
     scratch: Path = Path()
     hold: Path = Path()
     groups: str | None = None
+    grants: Grants | None = None
+    scrubber: Scrubber = field(default_factory=Scrubber)
 
 
 class Zygote:
@@ -55,7 +60,7 @@ class Zygote:
         self.preload = preload
         self.ready = False
         self.born = time.monotonic()
-        self.log = LogBuffer(32 * 1024)
+        self.log = LogBuffer(32 * 1024, home.scrubber)
         self.socket, theirs = socket.socketpair()
         output, written = os.pipe()
         self.output = output
@@ -63,7 +68,7 @@ class Zygote:
         try:
             self._process = subprocess.Popen(
                 command(theirs.fileno(), life, write_config(home), preload),
-                env={**os.environ, **home.environment, **env},
+                env=surroundings(home, env),
                 cwd=home.project,
                 stdin=subprocess.DEVNULL,
                 stdout=written,
@@ -132,6 +137,13 @@ class Zygote:
         self._process.wait()
 
 
+def surroundings(home: Home, env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the process: what it may inherit, what Cirrus says, what the task's own `env` says."""
+    names = env.get(NAMES, "")
+    own = granted.variables(home.grants, names, home.scratch)
+    return {**granted.inherited(os.environ, home.grants, names), **home.environment, **own, **env}
+
+
 def command(channel: int, life: int, config: Path, preload: bool) -> list[str]:
     """The program's arguments; -P keeps the project folder from shadowing modules while it starts."""
     flags = [] if preload else ["--no-preload"]
@@ -154,5 +166,5 @@ def write_config(home: Home) -> Path:
         "groups": home.groups,
         "tasks": tasks,
     }
-    path.write_bytes(orjson.dumps(body))
+    granted.write(path, orjson.dumps(body))
     return path

@@ -1,7 +1,7 @@
-"""Lets stactask's downloads read the deployment's own data store, whose objects need not be public.
+"""Lets stactask's downloads read the deployment's own data store and declared buckets, which need not be public.
 
-stac-asset reads S3 without credentials unless the requester pays, and other stores not at all. What lies in the data
-store, also by the https address that an upload to S3 gives, is read by the client that wrote it.
+stac-asset reads S3 without credentials unless the requester pays, and other stores not at all. What lies in one of
+these, also by the https address that an upload to S3 gives, is read by the client that wrote it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from urllib.parse import unquote
 
 from cirrus.adapters.objects.s3_redirect import address, is_s3
 from cirrus.adapters.objects.store import ObjectStores
+from cirrus.core.bucket import Access, root_of
 from cirrus.core.path_template import is_url
-
-_CHUNK = 8 * 1024 * 1024
 
 
 def install(stores: ObjectStores) -> None:
@@ -28,14 +27,22 @@ def install(stores: ObjectStores) -> None:
     clients.cirrus_stores = stores
 
 
-def own_place(href: str, root: str | None) -> str | None:
+def known_place(stores: ObjectStores, href: str) -> str | None:
+    """The place in the data store or a declared bucket that an href names; None if it names another."""
+    for root in (stores.data, *(root_of(name) for name in stores.declared)):
+        if place := own_place(href, root, stores.access(root) if root else None):
+            return place
+    return None
+
+
+def own_place(href: str, root: str | None, access: Access | None = None) -> str | None:
     """The place in the bucket of a data store that an href names, by URL or by its https address in S3; else None."""
     if root is None or not is_url(root) or root.startswith("file:"):
         return None
     bucket = "/".join(root.split("/")[:3]) + "/"
     if href.startswith(bucket):
         return href
-    web = address(f"{bucket}-", http_url=True)[:-1]
+    web = address(f"{bucket}-", http_url=True, access=access)[:-1]
     named = is_s3(root) and href.startswith(web) and "?" not in href
     return f"{bucket}{unquote(href[len(web) :])}" if named else None
 
@@ -43,7 +50,7 @@ def own_place(href: str, root: str | None) -> str | None:
 def _asking_own_first(get_client: Any, own_client: Any) -> Any:
     async def found(self: Any, href: str) -> Any:
         stores = type(self).cirrus_stores
-        place = own_place(href, stores.data)
+        place = known_place(stores, href)
         return await get_client(self, href) if place is None else own_client(stores, place)
 
     return found
@@ -61,9 +68,8 @@ def _client_class(base: Any) -> Any:
             self._place = place
 
         async def open_url(self, *_: Any, **__: Any) -> AsyncIterator[bytes]:
-            data = await asyncio.to_thread(self._stores.get, self._place)
-            for start in range(0, len(data), _CHUNK):
-                yield data[start : start + _CHUNK]
+            async for piece in self._stores.stream(self._place):
+                yield piece
 
         async def assert_href_exists(self, href: str) -> None:
             if not await asyncio.to_thread(self._stores.exists, self._place):

@@ -7,11 +7,11 @@ from __future__ import annotations
 import os
 import re
 
+from cirrus.core.scrub import Scrubber, telling
+
 _USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s:@]*:[^/\s@]*@")
 _QUERY = re.compile(r"(?P<url>[A-Za-z][A-Za-z0-9+.-]*://[^\s?'\"]*)\?[^\s'\",)}]+")
 _KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b")
-_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|ACCOUNT_KEY|ACCESS_KEY|SAS|CREDENTIAL", re.IGNORECASE)
-SHORTEST = 8
 
 
 def redact(text: str) -> str:
@@ -19,7 +19,4 @@ def redact(text: str) -> str:
     text = _USER.sub(r"\g<scheme>***@", text)
     text = _QUERY.sub(r"\g<url>?***", text)
     text = _KEY.sub("***", text)
-    for name, value in os.environ.items():
-        if len(value) >= SHORTEST and _SECRET_NAME.search(name):
-            text = text.replace(value, "***")
-    return text
+    return Scrubber(telling(os.environ)).text(text)

@@ -20,6 +20,8 @@ from cirrus.adapters.objects.location import File, locate
 from cirrus.adapters.objects.redact import redact
 from cirrus.adapters.objects.store import ObjectStores, reason
 from cirrus.core import path_template
+from cirrus.core.bucket import Access
+from cirrus.core.bucket_options import client_options, hosted, session_options
 from cirrus.errors import UploadError
 
 HEADERS = {
@@ -62,21 +64,21 @@ class Redirection:
         headers = dict(extra or {})
         try:
             if is_s3(place) and (public or not headers.keys() <= HEADERS.keys()):
-                super().upload(filename, place, public=public, extra=headers)  # type: ignore[misc]
+                self._plain(place).upload(filename, place, public=public, extra=headers)
             else:
                 self.cirrus_stores.put_file(place, Path(filename), attributes(place, headers))
         except UploadError:
             raise
         except Exception as error:
             raise UploadError(redact(url), reason(error)) from error
-        return address(place, http_url)
+        return address(place, http_url, self.cirrus_stores.access(place))
 
     def upload_json(self, data: Any, url: str, extra: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
         """Write `data` as JSON to `url`."""
         place = self.cirrus_stores.locate(url)
         kind = {"ContentType": "application/json", **(extra or {})}["ContentType"]
         self.cirrus_stores.put(place, json.dumps(data).encode(), kind)
-        return address(place, bool(kwargs.get("http_url")))
+        return address(place, bool(kwargs.get("http_url")), self.cirrus_stores.access(place))
 
     def exists(self, url: str) -> bool:
         """Whether there is something at `url`."""
@@ -86,6 +88,17 @@ class Redirection:
         """The text at `url`; unpacked where its name ends in .gz."""
         data = self.cirrus_stores.get(self.cirrus_stores.locate(url))
         return (gzip.decompress(data) if url.endswith(".gz") else data).decode()
+
+    def _plain(self, place: str) -> Any:
+        """The client that only S3 knows, with the access of the bucket."""
+        access = self.cirrus_stores.access(place)
+        if access is None or access.ambient:
+            return super()
+        from boto3utils import s3
+
+        client = s3.__new__(s3)
+        client.requester_pays, client.s3 = access.requester_pays, s3_client(access)
+        return client
 
     def read_json(self, url: str) -> Any:
         """The JSON at `url`."""
@@ -105,7 +118,19 @@ def attributes(place: str, headers: Mapping[str, Any]) -> dict[str, str]:
     return known
 
 
-def address(place: str, http_url: bool) -> str:
+def s3_client(access: Access) -> Any:
+    """A boto3 client for a bucket."""
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    options = client_options(access)
+    unsigned = {"signature_version": UNSIGNED} if access.anonymous else {}
+    config = Config(**options.pop("config"), **unsigned)
+    return boto3.Session(**session_options(access)).client("s3", config=config, **options)
+
+
+def address(place: str, http_url: bool, access: Access | None = None) -> str:
     """What an Asset's href says: a path for a file, https for S3 if so asked, else the URL itself."""
     named = locate(place)
     if isinstance(named, File):
@@ -113,10 +138,14 @@ def address(place: str, http_url: bool) -> str:
     if not (http_url and is_s3(place)):
         return place
     bucket, _, key = place.removeprefix("s3://").partition("/")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = access.endpoint if access else None
+    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and access and access.endpoint and not access.path_style:
+        return f"{hosted(endpoint, bucket).rstrip('/')}/{quote(key)}"
     if endpoint:
         return f"{endpoint.rstrip('/')}/{bucket}/{quote(key)}"
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    region = access.region if access else None
+    region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     return f"https://{bucket}.s3.{region}.amazonaws.com/{quote(key)}"
 
 

@@ -2,7 +2,8 @@
 read.
 
 Places without a scheme are relative to one root, the deployment's data store. A store is opened once for
-each bucket. Not there is `NotFound`; not readable is `StoreError`; and no message holds a secret.
+each bucket, with the access that was declared for it. Not there is `NotFound`; not readable is `StoreError`; and no
+message holds a secret.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -22,10 +23,14 @@ from uuid import uuid4
 from cirrus.adapters.objects.location import File, Key, Page, contained, locate
 from cirrus.adapters.objects.redact import redact
 from cirrus.core import path_template
-from cirrus.errors import NotFound, StoreError, UploadError
+from cirrus.core.bucket import Access, bucket_of
+from cirrus.core.bucket_options import obstore_options, s3_credential
+from cirrus.core.scrub import Scrubber
+from cirrus.errors import CirrusError, NotFound, StoreError, UploadError
 
 WEB_SECONDS = 120
 GONE = (404, 410)
+PIECE = 8 * 1024 * 1024
 RETRY = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 Answer = TypeVar("Answer")
 
@@ -33,11 +38,18 @@ Answer = TypeVar("Answer")
 class ObjectStores:
     """Reads and writes whole objects; safe to use from several threads.
 
-    `data` is the root of places without a scheme: an absolute folder or a store's URL.
+    `data` is the root of places without a scheme: an absolute folder or a store's URL. `opens` gives the access of a
+    bucket by its name, None for one that is opened with what the environment has; it may refuse with a CirrusError.
+    `declared` are the names of those that have one.
     """
 
-    def __init__(self, data: str | None = None) -> None:
+    def __init__(
+        self, data: str | None = None, opens: Callable[[str], Access | None] | None = None, declared: Sequence[str] = ()
+    ) -> None:
         self._data = data
+        self.declared = tuple(declared)
+        self._opens = opens
+        self._scrubber = Scrubber()
         self._opened: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -69,12 +81,12 @@ class ObjectStores:
 
     def get(self, url: str) -> bytes:
         """Read an object; NotFound if there is none, StoreError if it could not be read."""
-        return _reading(url, lambda: self._get(url))
+        return self._reading(url, lambda: self._get(url))
 
     def exists(self, url: str) -> bool:
         """Whether there is an object; StoreError if that could not be found out."""
         try:
-            return _reading(url, lambda: self._exists(url))
+            return self._reading(url, lambda: self._exists(url))
         except NotFound:
             return False
 
@@ -93,9 +105,11 @@ class ObjectStores:
             else:
                 import obstore
 
-                obstore.put(self._store(place.root), place.key, body, attributes=dict(attributes) or None)
+                obstore.put(self.store(place.root), place.key, body, attributes=dict(attributes) or None)
+        except CirrusError:
+            raise
         except Exception as error:
-            raise StoreError(f"cannot write {redact(url)}: {reason(error)}") from None
+            raise StoreError(self._scrubber.text(f"cannot write {redact(url)}: {reason(error)}")) from None
 
     def _get(self, url: str) -> bytes:
         match locate(url):
@@ -116,7 +130,7 @@ class ObjectStores:
                 import obstore
 
                 try:
-                    obstore.head(self._store(root), key)
+                    obstore.head(self.store(root), key)
                 except (FileNotFoundError, obstore.exceptions.NotFoundError):
                     self._fetch_key(root, key)  # tells a missing bucket, which is no 'not there'
         return True
@@ -125,30 +139,70 @@ class ObjectStores:
         import obstore
 
         try:
-            return bytes(obstore.get(self._store(root), key).bytes())
+            return bytes(obstore.get(self.store(root), key).bytes())
         except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
             if "NoSuchBucket" in str(error):
                 raise StoreError(f"the bucket of {root} does not exist") from None
             raise FileNotFoundError from None
 
-    def _store(self, root: str) -> Any:
+    def access(self, url: str) -> Access | None:
+        """The access that was declared for the bucket of a URL; None where there is none."""
+        name = bucket_of(url) if self._opens else None
+        return self._opens(name) if self._opens and name else None
+
+    def store(self, root: str) -> Any:
+        """The obstore store at the URL of a bucket."""
         with self._lock:
             if root not in self._opened:
-                self._opened[root] = open_store(root)
+                access = self.access(root)
+                if access is not None:
+                    self._scrubber = Scrubber(self._scrubber.values | access.masked())
+                self._opened[root] = open_store(root, access)
             return self._opened[root]
 
+    async def stream(self, url: str) -> AsyncIterator[bytes]:
+        """Read an object of a store piece by piece; errors as of `get`."""
+        import obstore
 
-def open_store(root: str) -> Any:
-    """The store at `root`, with the credentials of the environment, or of the AWS profile where that has
-    none.
+        place = locate(url)
+        assert isinstance(place, Key)
+        try:
+            found = await obstore.get_async(self.store(place.root), place.key)
+            async for piece in found.stream(min_chunk_size=PIECE):
+                yield bytes(piece)
+        except Exception as error:
+            raise self._masked(told(url, error)) from None
+
+    def _reading(self, url: str, read: Callable[[], Answer]) -> Answer:
+        """What `read` gives; its failure as NotFound or StoreError."""
+        try:
+            return read()
+        except Exception as error:
+            raise self._masked(told(url, error)) from None
+
+    def _masked(self, error: CirrusError) -> CirrusError:
+        return StoreError(self._scrubber.text(str(error))) if type(error) is StoreError else error
+
+
+def open_store(root: str, access: Access | None = None, **more: Any) -> Any:
+    """The store at `root`, with its own access, else with the credentials of the environment, or of the AWS profile
+    where that has none. `more` are options of obstore that go before our own.
     """
     from obstore.store import from_url
 
     plain = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
     options: dict[str, Any] = {"client_options": {"allow_http": plain.startswith("http://")}, "retry_config": RETRY}
-    if root.startswith(("s3://", "s3a://")):
+    options |= {**more, "client_options": {**options["client_options"], **more.get("client_options", {})}}
+    if access is not None:
+        own = obstore_options(access)
+        options["client_options"] |= own.pop("client_options", {})
+        options |= own
+    if access is not None and not access.ambient:
+        credential = s3_credential(access) if access.is_s3 else None
+        options |= {"credential_provider": lambda: credential} if credential else {}
+    elif root.startswith(("s3://", "s3a://")):
         if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3"):
-            options["endpoint"] = endpoint
+            options.setdefault("endpoint", endpoint)
         if "AWS_ACCESS_KEY_ID" not in os.environ and _has_profile():
             from obstore.auth.boto3 import Boto3CredentialProvider
 
@@ -177,21 +231,18 @@ def reason(error: Exception) -> str:
     return redact(lines[0] if lines else type(error).__name__)
 
 
-def _reading(url: str, read: Callable[[], Answer]) -> Answer:
-    """What `read` gives; its failure as NotFound or StoreError."""
-    try:
-        return read()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound("object", redact(url)) from None
-    except HTTPError as error:
+def told(url: str, error: Exception) -> CirrusError:
+    """Why an object could not be read: that it is not there, or what is wrong."""
+    if isinstance(error, CirrusError):
+        return error
+    if isinstance(error, HTTPError):
         error.close()
-        if error.code in GONE:
-            raise NotFound("object", redact(url)) from None
-        raise StoreError(f"cannot read {redact(url)}: HTTP {error.code} {error.reason}") from None
-    except URLError as error:
-        raise StoreError(f"cannot read {redact(url)}: {redact(str(error.reason))}") from None
-    except Exception as error:
-        raise StoreError(f"cannot read {redact(url)}: {reason(error)}") from None
+        gone, why = error.code in GONE, f"HTTP {error.code} {error.reason}"
+    elif isinstance(error, URLError):
+        gone, why = False, redact(str(error.reason))
+    else:
+        gone, why = isinstance(error, (FileNotFoundError, NotADirectoryError)), reason(error)
+    return NotFound("object", redact(url)) if gone else StoreError(f"cannot read {redact(url)}: {why}")
 
 
 def _fetch(url: str, method: str) -> bytes:

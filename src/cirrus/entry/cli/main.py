@@ -19,6 +19,7 @@ COMMANDS = {
     "manage": (f"{_HERE}.manage:manage", "Operate a deployment."),
     "payload": (f"{_HERE}.payload:payload", "Check and fill in payloads, without a deployment."),
     "workflow": (f"{_HERE}.workflow:workflow", "Check workflows, draw them, and try them out in memory."),
+    "secrets": (f"{_HERE}.secrets:secrets", "Where credentials of buckets are, and whether they work."),
     "list-deployments": (f"{_HERE}.deployments:list_deployments", "The deployments of the project."),
     "demo": (f"{_HERE}.demo:demo", "Process a real Landsat scene, fail, fix, and rerun."),
     "version": (f"{_HERE}.version:version", "The version of Cirrus."),

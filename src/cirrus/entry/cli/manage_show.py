@@ -12,6 +12,7 @@ import click
 from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import raw_option
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.secrets_list import described
 
 _SECRET = re.compile(r"secret|password|passwd|token|credential|private|api_?key|access_?key", re.IGNORECASE)
 MASK = "***"
@@ -27,14 +28,15 @@ def show(managed: Managed, raw: bool) -> None:
     project = open_project(managed.folder)
     where = asdict(deployment(project, managed.name))
     where["root"] = str(where["root"])
+    buckets = {name: described(bucket) for name, bucket in project.buckets.items()}
     tasks = {name: _task(asdict(spec)) for name, spec in project.tasks.items()}
     workflows = {name: str(file) for name, file in project.workflows.items()}
     shown = {"project": project.name, "folder": str(project.folder), "deployment": _masked(where)}
-    output.document({**shown, "tasks": tasks, "workflows": workflows}, raw=raw)
+    output.document({**shown, "buckets": buckets, "tasks": tasks, "workflows": workflows}, raw=raw)
 
 
 def _task(spec: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in spec.items() if name != "name" and value not in (None, {})}
+    kept = {name: value for name, value in spec.items() if name != "name" and value not in (None, {}, ())}
     return {name: _masked(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 

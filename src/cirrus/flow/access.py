@@ -1,0 +1,111 @@
+"""Opens declared buckets: their secrets are read from where they are kept, checked, and granted to tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from cirrus.core.bucket import S3_KEYS, Access, Bucket, Reference, bucket_of, root_of
+from cirrus.core.grants import ANY, Grants
+from cirrus.core.scrub import SHORTEST
+from cirrus.errors import ConfigError, NotFound
+from cirrus.ports.compute import TaskSpec
+from cirrus.ports.secrets import SecretSource
+
+SETTINGS = ("region_name", "endpoint_url", "requester_pays")
+
+
+class Vault:
+    """The declared buckets, and what opens them: each secret is read when it is first needed, and once."""
+
+    def __init__(self, buckets: Mapping[str, Bucket], source: Callable[[str], SecretSource]) -> None:
+        self.buckets = dict(buckets)
+        self._source = source
+        self._opened: dict[str, Access] = {}
+
+    def access(self, name: str) -> Access | None:
+        """What opens a bucket; None for one that is not declared.
+
+        ConfigError or NotFound where its secret is no use or not there, StoreError where it cannot be read.
+        """
+        if name not in self._opened:
+            bucket = self.buckets.get(name)
+            if bucket is None:
+                return None
+            self._opened[name] = opened(bucket, self.read(bucket.secret) if bucket.secret else {})
+        return self._opened[name]
+
+    def read(self, secret: Reference) -> dict[str, Any]:
+        """The keys of a secret."""
+        return self._source(secret.source).read(secret.name)
+
+    def write(self, name: str, keys: Mapping[str, Any]) -> Reference:
+        """Keep the secret of a declared bucket, if it is one that opens it; says where it is now."""
+        bucket = self.buckets[name]
+        if bucket.secret is None:
+            reason = "names no secret: say where it is kept, as in secret = 'file:PATH'"
+            raise ConfigError("cirrus.toml", [f"buckets.{name}: {reason}"])
+        opened(bucket, keys)
+        self._source(bucket.secret.source).write(bucket.secret.name, keys)
+        self._opened.pop(name, None)
+        return bucket.secret
+
+
+def grant(
+    vault: Vault, specs: Iterable[TaskSpec], internal: Iterable[TaskSpec], data: str, hidden: Iterable[str]
+) -> Grants:
+    """What each task may use: the bucket of the data store, and those that it names. Internal tasks may use all.
+
+    Every secret that a task needs is read now. The problems of all of them are told at once.
+    """
+    own = bucket_of(data)
+    tasks = {spec.name: tuple(sorted({*spec.buckets, *([own] if own else [])})) for spec in specs}
+    tasks |= {spec.name: (ANY, *sorted(vault.buckets)) for spec in internal}
+    accesses: dict[str, Access] = {}
+    problems: list[str] = []
+    for name in sorted({name for names in tasks.values() for name in names} - {ANY}):
+        try:
+            accesses[name] = vault.access(name) or Access(name)
+        except (ConfigError, NotFound) as error:
+            problems.append(f"buckets.{name}: {error}")
+    if problems:
+        raise ConfigError("cirrus.toml", problems)
+    return Grants(accesses, tasks, frozenset(hidden))
+
+
+def opened(bucket: Bucket, keys: Mapping[str, Any]) -> Access:
+    """The access that a bucket's declaration and its secret give; what the declaration says goes first.
+
+    ConfigError names every key that is wrong, and never its value.
+    """
+    if problems := list(_problems(bucket, keys)):
+        raise ConfigError(f"secret {bucket.secret}", problems)
+    s3 = root_of(bucket.name).startswith("s3://")
+    endpoint = bucket.endpoint or keys.get("endpoint_url")
+    return Access(
+        bucket=bucket.name,
+        endpoint=endpoint,
+        region=bucket.region or keys.get("region_name"),
+        requester_pays=bucket.requester_pays or keys.get("requester_pays") in (True, "true", "True"),
+        anonymous=bucket.anonymous,
+        path_style=bool(endpoint) if bucket.path_style is None else bucket.path_style,
+        keys={name: value for name, value in keys.items() if (name in S3_KEYS if s3 else name not in SETTINGS)},
+    )
+
+
+def _problems(bucket: Bucket, keys: Mapping[str, Any]) -> Iterable[str]:
+    s3 = root_of(bucket.name).startswith("s3://")
+    for name, value in keys.items():
+        if name == "requester_pays" and value in (True, False, "true", "false", "True", "False"):
+            continue
+        if s3 and name not in (*S3_KEYS, *SETTINGS):
+            yield f"{name}: is unknown; known are {', '.join((*S3_KEYS, *SETTINGS))}"
+        elif not isinstance(value, str) or not value:
+            yield f"{name}: a string that is not empty is expected"
+        elif s3 and not value.isprintable():
+            yield f"{name}: it holds a character that cannot be printed, perhaps a newline at its end"
+    if s3 and ("aws_access_key_id" in keys) != ("aws_secret_access_key" in keys):
+        yield "aws_access_key_id and aws_secret_access_key are expected together"
+    for value in Access(bucket.name, keys={n: v for n, v in keys.items() if n not in SETTINGS}).secrets():
+        if isinstance(value, str) and 0 < len(value) < SHORTEST:
+            yield f"a value is shorter than {SHORTEST} characters: it could not be kept out of logs"
