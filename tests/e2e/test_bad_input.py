@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
-from tests.e2e.conftest import Project, payload, task_state
+from tests.e2e.conftest import CIRRUS, Project, payload, task_state
 
 TASKS = """
 import os, subprocess, time
@@ -112,6 +113,21 @@ def test_large_payloads_simply_work(project: Project) -> None:
     assert len(states) == 2
     found = json.loads(project.ok("manage", "local", "get-output-payload", "test/workflow-w-ok/large", "--raw"))
     assert found["features"] == large["features"]
+    long = max(states, key=len).encode()
+    assert json.loads(project.ok("manage", "local", "get-state", "-", stdin=long))["state"] == "COMPLETED"
+    words = ("manage", "local", "get-execution", "--payload-id", "-")
+    assert json.loads(project.ok(*words, stdin=long + b"\n"))["payload_id"] == long.decode()
+    assert project.cirrus(*words).returncode == 2
+
+
+def test_closed_stdin_is_an_empty_one(project: Project) -> None:
+    _prepare(project)
+    words = [*CIRRUS, "manage", "local", "process"]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *words], cwd=project.folder, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"cirrus: stdin is empty")
 
 
 def test_a_project_file_that_is_wrong_names_each_key(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def cirrus(ctx: click.Context, project: Path) -> None:
 
 def main() -> None:
     """Run the command line; every error leaves as one message on stderr and an exit code."""
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     try:
         code = cirrus.main(prog_name="cirrus", standalone_mode=False)
         sys.stdout.flush()

@@ -13,6 +13,7 @@ from cirrus.core.jsontext import encode
 from cirrus.entry.cli import output
 from cirrus.entry.cli.group import LazyGroup
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.payload_ids import PayloadId
 from cirrus.flow import redeliver
 from cirrus.flow.home import Home
 from cirrus.ports.outbox import STATES, Entered
@@ -28,7 +29,7 @@ def deliveries() -> None:
 @deliveries.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only those that wait, were sent, or were given up.")
 @click.option("--target", help="Only those to this target.")
-@click.option("--payload-id", help="Only those of this payload.")
+@click.option("--payload-id", type=PayloadId(), help="Only those of this payload.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many.")
 @click.pass_obj
 def list_deliveries(managed: Managed, /, limit: int | None, **chosen: Any) -> None:
@@ -41,7 +42,7 @@ def _which(command: Command) -> Command:
     """Adds the argument and options that choose parked deliveries."""
     for option in (
         click.option("--all", "every", is_flag=True, help="Every one that is parked."),
-        click.option("--payload-id", help="Every one that is parked, of this payload."),
+        click.option("--payload-id", type=PayloadId(), help="Every one that is parked, of this payload."),
         click.option("--target", help="Every one that is parked, to this target."),
         click.argument("ids", nargs=-1, type=int, metavar="[ID...]"),
     ):

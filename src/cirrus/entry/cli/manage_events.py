@@ -10,13 +10,14 @@ import click
 from cirrus.core.jsontext import encode
 from cirrus.entry.cli import output
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.payload_ids import PayloadId
 
 _PAGE = 1000
 _PAUSE = 0.3
 
 
 @click.command()
-@click.option("--payload-id", help="Only events about this payload.")
+@click.option("--payload-id", type=PayloadId(), help="Only events about this payload.")
 @click.option("--after", type=int, default=0, help="Only events after this number.")
 @click.option("--follow", is_flag=True, help="Go on until interrupted.")
 @click.pass_obj

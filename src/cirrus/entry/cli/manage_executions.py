@@ -11,6 +11,7 @@ from cirrus.core.jsontext import decode
 from cirrus.entry.cli import complete, output
 from cirrus.entry.cli.filters import raw_option
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.payload_ids import PayloadId
 from cirrus.errors import NotFound
 from cirrus.flow import query
 from cirrus.flow.home import Home
@@ -23,7 +24,7 @@ def which_execution(command: Command) -> Command:
     """Adds the options that name one execution."""
     for option in (
         click.option("--attempt", type=click.IntRange(1), help="Which of the payload's executions, from 1."),
-        click.option("--payload-id", help="The payload whose latest execution is meant."),
+        click.option("--payload-id", type=PayloadId(), help="The payload whose latest execution is meant."),
         click.option("--arn", help="The execution's ARN."),
     ):
         command = option(command)

@@ -7,11 +7,12 @@ import click
 from cirrus.core.instant import iso
 from cirrus.entry.cli import output
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.payload_ids import PayloadId
 from cirrus.flow.explain import Explanation
 
 
 @click.command()
-@click.argument("payload_id")
+@click.argument("payload_id", type=PayloadId())
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, pretty-printed.")
 @click.pass_obj
 def explain(managed: Managed, payload_id: str, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import filter_options, meant, raw_option
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.output import say
+from cirrus.entry.cli.payload_ids import PayloadId
 
 
 @click.command("get-payloads")
@@ -30,7 +31,7 @@ def get_payloads(managed: Managed, /, limit: int | None, rerun: bool, **given: A
 
 
 @click.command("get-payload")
-@click.argument("payload_id")
+@click.argument("payload_id", type=PayloadId())
 @raw_option
 @click.pass_obj
 def get_payload(managed: Managed, payload_id: str, raw: bool) -> None:
@@ -39,7 +40,7 @@ def get_payload(managed: Managed, payload_id: str, raw: bool) -> None:
 
 
 @click.command("get-output-payload")
-@click.argument("payload_id")
+@click.argument("payload_id", type=PayloadId())
 @raw_option
 @click.pass_obj
 def get_output_payload(managed: Managed, payload_id: str, raw: bool) -> None:

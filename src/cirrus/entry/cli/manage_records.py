@@ -11,11 +11,12 @@ from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import filter_options, filters, meant, raw_option, sort_options
 from cirrus.entry.cli.formats import format_option, print_records
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.payload_ids import PayloadId
 from cirrus.flow.summary import Summary
 
 
 @click.command("get-state")
-@click.argument("payload_id")
+@click.argument("payload_id", type=PayloadId())
 @raw_option
 @click.pass_obj
 def get_state(managed: Managed, payload_id: str, raw: bool) -> None:
@@ -64,7 +65,7 @@ def _quoted(cell: str) -> str:
 
 
 @click.command()
-@click.argument("payload_id")
+@click.argument("payload_id", type=PayloadId())
 @raw_option
 @click.pass_obj
 def abort(managed: Managed, payload_id: str, raw: bool) -> None:

@@ -9,13 +9,14 @@ import click
 from cirrus.core.instant import SECOND, iso
 from cirrus.entry.cli import output
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.payload_ids import PayloadId
 from cirrus.flow.timeline import Run, Step, Timeline, folded
 
 _LONGEST = 160
 
 
 @click.command()
-@click.argument("payload_id")
+@click.argument("payload_id", type=PayloadId())
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, pretty-printed.")
 @click.pass_obj
 def timeline(managed: Managed, payload_id: str, as_json: bool) -> None:

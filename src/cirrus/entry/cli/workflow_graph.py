@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cirrus.entry.cli.payload_ids import PayloadId
 from cirrus.entry.cli.workflow_named import named
 from cirrus.errors import NotFound
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     help="Mermaid text or an SVG; by default what the ending of --output says, else Mermaid.",
 )
 @click.option("--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
-@click.option("--payload-id", help="Lay the latest execution of this payload over it.")
+@click.option("--payload-id", type=PayloadId(), help="Lay the latest execution of this payload over it.")
 @click.option("--attempt", type=click.IntRange(1), help="Which of the payload's executions, from 1.")
 @click.option("--deployment", default="local", show_default=True, help="Where the payload was processed.")
 @click.pass_obj
