@@ -106,6 +106,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
             running=where.max_running,
             delivery_attempts=where.delivery_attempts,
         ),
+        throttle=project.throttle,
     )
 
 

@@ -16,6 +16,7 @@ from cirrus.adapters.objects.location import names_store
 from cirrus.core.bucket import DEFAULT_SECRET, SOURCES, Bucket, Reference
 from cirrus.core.instant import parse_duration
 from cirrus.core.payload_id import WORKFLOW_NAME
+from cirrus.core.throttle import Limit, Rate, Throttle, parse_rate
 from cirrus.errors import ConfigError
 from cirrus.ports.compute import TaskSpec
 
@@ -75,6 +76,13 @@ def _size(value: Any) -> int:
     if isinstance(size, bool) or not isinstance(size, int) or size < 1_000_000:
         raise ValueError("a size from 1MB up, such as '512MB', '2GB' or '1.5GiB', or a number of bytes")
     return size
+
+
+def _rate(value: Any) -> Rate:
+    try:
+        return parse_rate(value)
+    except (TypeError, ValueError):
+        raise ValueError("a rate such as '10/s', '600/m' or '1.5/h'") from None
 
 
 def _flag(value: Any) -> bool:
@@ -185,7 +193,11 @@ BUCKET = (
         hidden=True,
     ),
 )
-WORKFLOW = (Setting("definition", _text, None, "the state machine, below the project's folder"),)
+LIMIT = (
+    Setting("max_running", _count, None, "at most so many executions at once, in all control processes together"),
+    Setting("rate", _rate, None, "executions begin no more often, in all control processes together: `10/s`, `600/m`"),
+)
+WORKFLOW = (Setting("definition", _text, None, "the state machine, below the project's folder"), *LIMIT)
 DEPLOYMENT = (
     Setting("home", _home, "local", "where it runs: `local`, `cluster` or `aws`"),
     Setting("root", _text, None, "the folder of its database, payloads and logs"),
@@ -225,6 +237,7 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
     "tasks.<name>": TASK,
     "buckets.<name>": BUCKET,
     "workflows.<name>": WORKFLOW,
+    "collections.<name>": LIMIT,
     "deployments.<name>": DEPLOYMENT,
 }
 
@@ -255,7 +268,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A user's project: its folder, tasks, files of workflows by name, and deployments."""
+    """A user's project: its folder, tasks, files of workflows by name, deployments, and limits on what begins."""
 
     name: str
     folder: Path
@@ -263,6 +276,7 @@ class Project:
     workflows: Mapping[str, Path]
     deployments: Mapping[str, Deployment]
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
+    throttle: Throttle = field(default_factory=Throttle)
 
 
 def find_project(start: Path) -> Path:
@@ -292,17 +306,20 @@ class _Reader:
         self._problems: list[str] = []
 
     def project(self, document: dict[str, Any]) -> Project:
-        self._unknown("", document, ["project", "tasks", "buckets", "workflows", "deployments"])
+        self._unknown("", document, ["project", "tasks", "buckets", "workflows", "collections", "deployments"])
         head = self._table("project", document.get("project", {}), PROJECT)
         tasks = {name: self._task(name, table) for name, table in self._tables(document, "tasks").items()}
         buckets = {name: self._bucket(name, table) for name, table in self._tables(document, "buckets").items()}
         self._check_buckets(tasks, buckets)
-        workflows = self._workflows(self._tables(document, "workflows"))
+        workflows, limits = self._workflows(self._tables(document, "workflows"))
+        throttle = Throttle(limits, self._collections(self._tables(document, "collections")))
         named = {"local": {}, **self._tables(document, "deployments")}
         deployments = {name: self._deployment(name, table) for name, table in named.items()}
         if self._problems:
             raise ConfigError(self._source, self._problems)
-        return Project(head["name"] or self._folder.name, self._folder, tasks, workflows, deployments, buckets)
+        return Project(
+            head["name"] or self._folder.name, self._folder, tasks, workflows, deployments, buckets, throttle
+        )
 
     def _tables(self, document: dict[str, Any], section: str) -> dict[str, Any]:
         value = document.get(section, {})
@@ -375,13 +392,21 @@ class _Reader:
                 if name not in buckets:
                     self._problems.append(f"tasks.{task.name}.buckets: there is no [buckets.{name}]")
 
-    def _workflows(self, tables: dict[str, Any]) -> dict[str, Path]:
+    def _collections(self, tables: dict[str, Any]) -> dict[str, Limit]:
+        read = {name: self._table(f"collections.{name}", table, LIMIT) for name, table in tables.items()}
+        return {name: _limit(values) for name, values in read.items()}
+
+    def _workflows(self, tables: dict[str, Any]) -> tuple[dict[str, Path], dict[str, Limit]]:
         found: dict[str, Path] = {}
+        limits: dict[str, Limit] = {}
         for file in sorted((self._folder / "workflows").glob("*.asl.*")):
             if file.suffix in {".yaml", ".yml", ".json"}:
                 found[file.name.partition(".asl.")[0]] = file
         for name, table in tables.items():
-            definition = self._table(f"workflows.{name}", table, WORKFLOW)["definition"]
+            values = self._table(f"workflows.{name}", table, WORKFLOW)
+            definition = values["definition"]
+            if values["max_running"] or values["rate"]:
+                limits[name] = _limit(values)
             named = self._folder / definition if definition else found.get(name)
             if named is None or not named.is_file():
                 expected = definition or f"workflows/{name}.asl.yaml or workflows/{name}.asl.json"
@@ -391,7 +416,7 @@ class _Reader:
         for name in found:
             if not WORKFLOW_NAME.fullmatch(name):
                 self._problems.append(f"workflows.{name}: a workflow's name is letters, digits and '-' (never '_')")
-        return found
+        return found, limits
 
     def _deployment(self, name: str, table: Any) -> Deployment:
         where = f"deployments.{name}"
@@ -405,6 +430,10 @@ class _Reader:
         for key in ("events_file", "items_file"):
             values[key] = values[key] and str(self._folder / values[key])
         return Deployment(name=name, **values)
+
+
+def _limit(values: Mapping[str, Any]) -> Limit:
+    return Limit(values["max_running"], values["rate"])
 
 
 def _place(folder: Path, text: str) -> str:

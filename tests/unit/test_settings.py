@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cirrus.core.throttle import Limit, Rate
 from cirrus.errors import ConfigError
 from cirrus.settings import SECTIONS, find_project, load_project
 
@@ -80,6 +81,26 @@ def test_file_with_everything(tmp_path: Path) -> None:
     assert set(project.deployments) == {"local", "prod"}
 
 
+def test_limits(tmp_path: Path) -> None:
+    (tmp_path / "workflows").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / f"workflows/{name}.asl.yaml").touch()
+    text = """
+        [workflows.a]
+        max_running = 20
+        rate = "600/m"
+        [workflows.b]
+        [collections."sentinel-2-l2a"]
+        max_running = 50
+        [collections."*"]
+        rate = "1.5/s"
+    """
+    assert load(tmp_path, text) == ""
+    throttle = load_project(tmp_path).throttle
+    assert throttle.workflows == {"a": Limit(20, Rate(100_000, "600/m"))}
+    assert throttle.collections == {"sentinel-2-l2a": Limit(50), "*": Limit(None, Rate(1_000_000 / 1.5, "1.5/s"))}
+
+
 TASK = '[tasks.t]\nhandler = "m:T"\n'
 
 
@@ -87,7 +108,7 @@ TASK = '[tasks.t]\nhandler = "m:T"\n'
     ("text", "key", "expected"),
     [
         ("projekt = 1", "projekt", "did you mean project?"),
-        ("zzz = 1", "zzz", "known are project, tasks, buckets, workflows, deployments"),
+        ("zzz = 1", "zzz", "known are project, tasks, buckets, workflows, collections, deployments"),
         ("project = 1", "project", "a table is expected"),
         ("[project]\nname = 5", "project.name", "a string that is not empty is expected, not 5"),
         ('[project]\nname = ""', "project.name", "a string that is not empty is expected"),
@@ -118,6 +139,13 @@ TASK = '[tasks.t]\nhandler = "m:T"\n'
         ("[workflows.w]", "workflows.w.definition", "there is no file workflows/w.asl.yaml"),
         ('[workflows.w]\ndefinition = "no.json"', "workflows.w.definition", "there is no file no.json"),
         ('[workflows.a_b]\ndefinition = "cirrus.toml"', "workflows.a_b", "never '_'"),
+        ("[workflows.w]\nmax_running = 0", "workflows.w.max_running", "a whole number from 1 up"),
+        ("collections = 5", "collections", "tables [collections.<name>] are expected"),
+        ("[collections]\na = 50", "collections.a", "a table is expected, not 50"),
+        ("[collections.a]\nmax_runing = 5", "collections.a.max_runing", "did you mean max_running?"),
+        ("[collections.a]\nrate = 5", "collections.a.rate", "a rate such as '10/s'"),
+        ("[collections.a]\nrate = '0/s'", "collections.a.rate", "a rate such as '10/s'"),
+        ("[collections.a]\nrate = '5 per second'", "collections.a.rate", "a rate such as '10/s'"),
         ('[deployments."/x"]', "deployments./x", "letters, digits"),
         ('[deployments.d]\nhome = "moon"', "deployments.d.home", "'local', 'cluster' or 'aws'"),
         ("[deployments.d]\nhome = []", "deployments.d.home", "'local', 'cluster' or 'aws'"),

@@ -79,15 +79,15 @@ class Client:
     # ---------------------------------------------------------------- submit
 
     def submit(
-        self, payloads: Iterable[Payload], *, replace: bool = False, rate: float | None = None
+        self, payloads: Iterable[Payload], *, replace: bool = False, rate: float | None = None, priority: int = 0
     ) -> Iterator[Submitted]:
         """Queue payloads, documents or JSON texts; says of each, in order, what became of it.
 
         They are queued as the iterator is consumed, at most `rate` a second. With `replace` they run again even if
-        they are completed or invalid.
+        they are completed or invalid. Higher priorities, of -9 to 9, begin first.
         """
         stream = throttled(map(_text, payloads), rate)
-        return submit(self.home, stream, replace=replace, batch=BATCH if rate is None else 1)
+        return submit(self.home, stream, replace=replace, priority=priority, batch=BATCH if rate is None else 1)
 
     def plan(self, payloads: Iterable[Payload], *, replace: bool = False) -> Iterator[Planned]:
         """What `submit` would do with these payloads, from the records as they are; nothing is queued."""

@@ -31,6 +31,12 @@ class PayloadId:
         return f"{self.collections}_{self.workflow}"
 
 
+def lane(text: str) -> tuple[str, str]:
+    """The collections and the workflow of a payload id that is known to be one."""
+    collections, _, rest = text.partition(_MARK)
+    return collections, rest.partition("/")[0]
+
+
 def derive(collections: str | None, workflow: str, items: Iterable[Mapping[str, Any]]) -> str:
     """The id of a payload that has none; the Items' ids, and their collections unless given, sorted and joined."""
     items = list(items)

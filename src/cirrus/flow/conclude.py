@@ -10,10 +10,13 @@ from cirrus.core.execution_id import execution_arn
 from cirrus.core.failure import end_of, last_error
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import input_key, output_key
+from cirrus.core.payload_id import derive, parse
 from cirrus.core.publication import output_items, output_url
 from cirrus.core.state import State
+from cirrus.errors import InvalidPayload
 from cirrus.flow.home import Home
 from cirrus.flow.result import as_text, as_value, referred
+from cirrus.ports.queue import Message
 from cirrus.ports.state_db import Conclusion, item_refs
 
 
@@ -37,7 +40,7 @@ def succeeded(home: Home, payload_id: str, workflow: str, execution_id: str, out
         output=text,
         published=bool(items),
         events=(event, *ended),
-        next=tuple(encode(document) for document in following.next),
+        next=tuple(Message(encode(document), _next_id(document)) for document in following.next),
         items=item_refs(items),
     )
 
@@ -65,6 +68,18 @@ def failed(
         cause=cause,
         events=(_event(home, kind, payload_id, workflow, execution_id, at, error=message),),
     )
+
+
+def _next_id(document: dict[str, Any]) -> str | None:
+    """The id that a payload of the chain will have; None if it will be refused."""
+    first = document["process"][0]
+    workflow, collections = first.get("workflow"), first.get("collections")
+    if not isinstance(workflow, str) or not isinstance(collections, (str, type(None))):
+        return None
+    try:
+        return str(parse(derive(collections, workflow, document["features"])))
+    except (InvalidPayload, KeyError, TypeError):
+        return None
 
 
 def _resolved(home: Home, output: Any) -> tuple[Any, bytes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cirrus.core.instant import SECOND
+from cirrus.core.throttle import Throttle
 from cirrus.ports.callbacks import Callbacks
 from cirrus.ports.journal import Journal
 from cirrus.ports.objects import Objects
@@ -30,11 +31,12 @@ class Workflows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once, and for how long: leases in microseconds, the rest counts."""
+    """How much at once, and for how long: leases in microseconds, `batch_bytes` in bytes, the rest counts."""
 
     lease: int = 30 * SECOND
     running: int = 200
     batch: int = 100
+    batch_bytes: int = 32 << 20
     message_attempts: int = 5
     delivery_attempts: int = 8
 
@@ -43,7 +45,8 @@ class Limits:
 class Home:
     """One deployment. `clock` gives microseconds since the epoch, `chance` 63 random bits: both read at the edge.
 
-    `buckets` are the folders or stores that names of buckets stand for in state machines.
+    `buckets` are the folders or stores that names of buckets stand for in state machines. `limits` are those of
+    one control process, `throttle` those of all together.
     """
 
     name: str
@@ -63,3 +66,4 @@ class Home:
     root: str = "cirrus"
     buckets: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
+    throttle: Throttle = field(default_factory=Throttle)

@@ -35,20 +35,32 @@ class Begun:
 
 
 def process(home: Home, messages: Sequence[Taken], owner: str, now: int) -> list[Begun]:
-    """Deal with every message: claim and begin, skip with an event, put off, or quarantine."""
+    """Deal with every message: claim and begin, skip with an event, put off, or quarantine.
+
+    One whose payload id was not known goes back to wait where it belongs, if there are limits or pauses to heed.
+    """
+    held = home.throttle or home.queue.pauses()
+    unsorted: dict[str, str] = {}
     accepted: dict[str, tuple[Taken, Payload]] = {}
     for message in messages:
         payload = _payload(home, message, now)
         if payload is None:
             continue
         key = str(payload.id)
-        if key in accepted:
+        if held and not message.known:
+            unsorted[message.receipt] = key
+        elif key in accepted:
             home.state_db.note([WorkflowEvent(EventType.DUPLICATE_ID_ENCOUNTERED, key, now)], [message.receipt])
         else:
             accepted[key] = (message, payload)
     records = home.state_db.get(list(accepted))
     begun = [_decide(home, *pair, records.get(key), owner, now) for key, pair in accepted.items()]
-    return [one for one in begun if one is not None]
+    if unsorted:
+        home.queue.sort(unsorted)
+    found = [one for one in begun if one is not None]
+    if home.throttle and found:
+        home.queue.spend([one.payload_id for one in found], home.throttle, now)
+    return found
 
 
 def _payload(home: Home, message: Taken, now: int) -> Payload | None:
@@ -109,6 +121,7 @@ def _claim(home: Home, message: Taken, payload: Payload, record: Record | None, 
         receipt=message.receipt,
         owner=owner,
         items=item_refs(payload.document.get("features", ())),
+        priority=message.priority,
     )
     if home.state_db.claim([claim]) == [True]:
         return begun

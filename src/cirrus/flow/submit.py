@@ -32,17 +32,19 @@ class Unreadable(CirrusError):
     """A message could not be read at all."""
 
 
-def submit(home: Home, documents: Iterable[bytes], *, replace: bool = False, batch: int = BATCH) -> Iterator[Submitted]:
+def submit(
+    home: Home, documents: Iterable[bytes], *, replace: bool = False, priority: int = 0, batch: int = BATCH
+) -> Iterator[Submitted]:
     """Queue payloads from JSON texts, in batches; one bad document does not stop the rest.
 
     With `replace` every payload has `process[0].replace` set, so that it runs again whatever its state.
     """
     stream = iter(documents)
     while some := list(islice(stream, batch)):
-        yield from _submit_batch(home, some, replace)
+        yield from _submit_batch(home, some, replace, priority)
 
 
-def _submit_batch(home: Home, batch: list[bytes], replaced: bool) -> list[Submitted]:
+def _submit_batch(home: Home, batch: list[bytes], replaced: bool, priority: int) -> list[Submitted]:
     now = home.clock()
     messages: list[Message] = []
     rejected: list[Rejected] = []
@@ -57,7 +59,7 @@ def _submit_batch(home: Home, batch: list[bytes], replaced: bool) -> list[Submit
             results.append(Submitted("rejected", _known_id(refusal), str(error), kept=refusal.name))
         else:
             body = rerun_text(payload.text) if replaced and not payload.replace else payload.text
-            messages.append(Message(body, str(payload.id)))
+            messages.append(Message(body, str(payload.id), priority))
             results.append(Submitted("queued", str(payload.id), warnings=payload.warnings))
     with home.unit.group():
         home.queue.put(messages, now)

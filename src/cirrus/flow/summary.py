@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cirrus.core.instant import iso
 from cirrus.core.markup import table
 from cirrus.core.state import State
+from cirrus.core.throttle import Pause
 from cirrus.flow.home import Home
 from cirrus.ports.outbox import Ledger
 from cirrus.ports.query import Query
@@ -17,12 +19,16 @@ _LEDGER = ("waiting", "sent", "parked", "last_error")
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts of records by `collections_workflow` and state, of queued messages, and of deliveries by target."""
+    """Counts of records by `collections_workflow` and state, of queued messages, and of deliveries by target.
+
+    `pauses` are those that hold.
+    """
 
     deployment: str
     counts: Mapping[str, Mapping[State, int]]
     queued: int
     deliveries: tuple[Ledger, ...]
+    pauses: tuple[Pause, ...] = ()
 
     def total(self, *states: State) -> int:
         """How many records are in these states, or in all."""
@@ -36,7 +42,10 @@ class Summary:
         """The summary as a document."""
         workflows = {name: {str(state): n for state, n in found.items()} for name, found in self.counts.items()}
         deliveries = {one.target: {name: getattr(one, name) for name in _LEDGER} for one in self.deliveries}
-        return {"workflows": workflows, "queued": self.queued, "deliveries": deliveries}
+        paused = [
+            {"kind": one.kind, "name": one.name, "since": iso(one.at), "reason": one.reason} for one in self.pauses
+        ]
+        return {"workflows": workflows, "queued": self.queued, "paused": paused, "deliveries": deliveries}
 
     def __repr__(self) -> str:
         states = {state: n for state in State if (n := self.total(state))}
@@ -49,4 +58,5 @@ class Summary:
 
 def summary(home: Home, query: Query) -> Summary:
     """The summary of the records that a query means; the queue and the deliveries are those of the deployment."""
-    return Summary(home.name, home.state_db.count(query), home.queue.depth(), tuple(home.outbox.ledger()))
+    counts, queued = home.state_db.count(query), home.queue.depth()
+    return Summary(home.name, counts, queued, tuple(home.outbox.ledger()), tuple(home.queue.pauses()))

@@ -16,6 +16,7 @@ from cirrus.flow.drive import Driver, Overtaken, Turn
 from cirrus.flow.home import Home
 from cirrus.flow.process import process
 from cirrus.ports.compute import Compute, Outcome
+from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Execution
 
 _POLL = 0.01
@@ -71,6 +72,7 @@ class Worker:
         self._logged_at = 0
         self._seen: int | None = None
         self._starved = False
+        self._again: int | None = None
         self._adopting = False
         self._nudges = {} if delivery_home is None else {name: threading.Event() for name in delivery_home.targets}
         self._delivering: list[threading.Thread] = []
@@ -163,8 +165,7 @@ class Worker:
                 self._home.state_db.note(self._refused)
             adopted = self._adopt(now)
             wanted = max(0, wanted - len(adopted))
-            until = now + self._home.limits.lease
-            taken = self._home.queue.take(wanted, owner=self._owner, now=now, until=until, only=self._only)
+            taken = self._take(wanted, now)
             begun = process(self._home, taken, self._owner, now)
             answers = self._home.callbacks.take(self._owner)
             turn = self._driver.turn(now, begun=begun, adopted=adopted, outcomes=outcomes, answers=answers)
@@ -172,9 +173,27 @@ class Worker:
         self._refused.clear()
         self._driver.apply(turn, outcomes)
         del self._pending[: len(outcomes)]
-        self._starved = wanted > 0 and len(taken) < wanted
+        if any(end.next for end in turn.ended.values()) or (turn.ended and self._home.throttle):
+            self._starved = False  # of our own commits `changes` does not tell
         self._count(len(begun) + len(adopted), turn)
         return bool(outcomes or taken or adopted or turn.entries)
+
+    def _take(self, wanted: int, now: int) -> list[Taken]:
+        """Messages within the limits; where they were fewer than wanted, when more may come."""
+        limits, throttle = self._home.limits, self._home.throttle
+        taken = self._home.queue.take(
+            wanted,
+            owner=self._owner,
+            now=now,
+            until=now + limits.lease,
+            only=self._only,
+            throttle=throttle,
+            size=limits.batch_bytes,
+        )
+        if wanted > 0:
+            self._starved = len(taken) < wanted and sum(len(one.body) for one in taken) < limits.batch_bytes
+            self._again = self._home.queue.again(throttle, now) if self._starved and self._only is None else None
+        return taken
 
     def _count(self, begun: int, turn: Turn) -> None:
         good = sum(end.state is State.COMPLETED for end in turn.ended.values())
@@ -205,7 +224,8 @@ class Worker:
         room = self._home.limits.running - len(self._driver)
         seen = self._home.changes()
         changed, self._seen = seen != self._seen, seen
-        if self._starved and not changed and self._checked_at != now:
+        due = self._again is not None and now >= self._again
+        if self._starved and not (changed or due) and self._checked_at != now:
             return 0
         return max(0, min(self._home.limits.batch, room))
 
@@ -237,7 +257,7 @@ class Worker:
         if len(self._driver) or self._pending or self._compute.in_flight():
             return False
         try:
-            if self._home.queue.depth() or self._home.journal.running():
+            if self._home.queue.stirs() or self._home.journal.running():
                 return False
             return self._delivery_home is None or not self._deliveries_due()
         except StoreError as error:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from cirrus.core.event import WorkflowEvent
+from cirrus.core.throttle import Pause, Throttle
+
+NONE = Throttle()
+BATCH_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is queued: a JSON text, and the payload id it is known to have."""
+    """What is queued: a JSON text, the payload id it is known to have, and its priority, higher ones first."""
 
     body: bytes
     payload_id: str | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A leased message; `attempts` counts how often it was taken, this time included."""
+    """A leased message; `attempts` counts how often it was taken, this time included.
+
+    `known` is whether its payload id was known: if not, no limit was applied.
+    """
 
     receipt: str
     body: bytes
     attempts: int
+    priority: int = 0
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +72,40 @@ class Queued:
 
 
 class Queue(Protocol):
-    """At least once, oldest first; a message that is not settled when its lease ends is there again."""
+    """At least once; a message that is not settled when its lease ends is there again.
+
+    What is next is decided by `cirrus.core.pick`: higher priorities first, collections in turn, each in order of age.
+    Taking costs what is taken, however much is queued.
+    """
 
     def put(self, messages: Sequence[Message], at: int) -> None:
         """Queue messages; all of them or none."""
 
-    def take(self, limit: int, *, owner: str, now: int, until: int, only: Collection[str] | None = None) -> list[Taken]:
-        """Lease up to `limit` messages until the instant `until`; with `only`, those of these payload ids."""
+    def take(
+        self,
+        limit: int,
+        *,
+        owner: str,
+        now: int,
+        until: int,
+        only: Collection[str] | None = None,
+        throttle: Throttle = NONE,
+        size: int = BATCH_BYTES,
+    ) -> list[Taken]:
+        """Lease up to `limit` messages until the instant `until`; with `only`, those of these payload ids.
+
+        No more than `throttle` leaves room for, beside what runs anywhere, and none that is paused. It stops once the
+        bodies have `size` bytes together; a single larger one is taken alone.
+        """
+
+    def spend(self, payload_ids: Sequence[str], throttle: Throttle, now: int) -> None:
+        """Executions of these payloads begin: what that leaves of the rates of `throttle` is kept."""
+
+    def again(self, throttle: Throttle, now: int) -> int | None:
+        """When `take` may find more though nothing else happens: a rate has room, or a message comes back."""
+
+    def sort(self, receipts: Mapping[str, str]) -> None:
+        """Put messages back whose payload ids have become known, receipt → id, to wait where they belong."""
 
     def settle(self, receipts: Sequence[str]) -> None:
         """Remove messages that are dealt with; one that is gone already is no error."""
@@ -90,3 +127,15 @@ class Queue(Protocol):
 
     def depth(self) -> int:
         """How many messages there are, leased ones included."""
+
+    def stirs(self) -> bool:
+        """Whether there is a message, leased or put off ones included, that nobody has to resume first."""
+
+    def pause(self, pause: Pause) -> None:
+        """Let no message of a scope be taken until it is resumed; a second pause of the scope replaces the first."""
+
+    def resume(self, kind: str, name: str) -> bool:
+        """Lift the pause of a scope; False if there was none."""
+
+    def pauses(self) -> list[Pause]:
+        """The pauses that hold, the oldest first."""

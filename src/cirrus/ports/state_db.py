@@ -11,6 +11,7 @@ from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.ports.query import SORTS as SORTS
 from cirrus.ports.query import Query as Query
+from cirrus.ports.queue import Message
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,7 +40,7 @@ class Claim:
     `input` is the payload's JSON text as it is claimed; `definition` the state machine's, kept with the execution by
     homes whose engine is ours. `receipt` is the message that asked for it: settled if the claim is granted. With
     `owner` the execution starts in the same transaction, owned by that control process: the record is `PROCESSING`.
-    `items` are those of the payload.
+    `items` are those of the payload. `priority` is the message's; what follows in the chain is queued with it.
     """
 
     payload_id: str
@@ -52,6 +53,7 @@ class Claim:
     receipt: str | None = None
     owner: str | None = None
     items: tuple[ItemRef, ...] = ()
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Conclusion:
     output: bytes | None = None
     published: bool = False
     events: tuple[WorkflowEvent, ...] = ()
-    next: tuple[bytes, ...] = ()
+    next: tuple[Message, ...] = ()
     items: tuple[ItemRef, ...] = ()
 
 

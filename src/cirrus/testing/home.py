@@ -18,6 +18,7 @@ from cirrus.adapters.memory.payloads import MemoryPayloads
 from cirrus.adapters.memory.queue import MemoryQueue
 from cirrus.adapters.memory.state_db import MemoryStateDb
 from cirrus.adapters.memory.store import Store
+from cirrus.core.throttle import Throttle
 from cirrus.errors import NotFound
 from cirrus.flow.drive import Driver, Overtaken, Turn
 from cirrus.flow.home import Home, Limits
@@ -84,6 +85,7 @@ def make_home(
     subscriptions: Subscriptions | None = None,
     objects: Objects | None = None,
     limits: Limits | None = None,
+    throttle: Throttle | None = None,
 ) -> Home:
     """A home over a store; two homes over one store are two views of the same deployment."""
     store = store or Store()
@@ -104,6 +106,7 @@ def make_home(
         chance=partial(Random(7).getrandbits, 63),
         changes=store.commits,
         limits=limits or Limits(),
+        throttle=throttle or Throttle(),
     )
 
 
@@ -134,7 +137,9 @@ class Control:
         with self.home.unit.group():
             self.home.journal.beat(self.owner, now + lease)
             adopted = self.home.journal.adopt(self.owner, now, 100) if adopt else []
-            taken = self.home.queue.take(limit, owner=self.owner, now=now, until=now + lease)
+            taken = self.home.queue.take(
+                limit, owner=self.owner, now=now, until=now + lease, throttle=self.home.throttle
+            )
             begun = process(self.home, taken, self.owner, now)
             answers = self.home.callbacks.take(self.owner)
             return self.driver.turn(now, begun=begun, adopted=adopted, outcomes=outcomes, answers=answers)

@@ -203,7 +203,9 @@ class StateDbContract(PagesContract):
     def test_late_end_of_an_earlier_execution_is_refused(self, ports: Ports) -> None:
         first = finish(ports.state_db, P, State.FAILED, last_error="first: failed")
         second = begin(ports.state_db, P, AT + 1, owner="o")
-        late = ending(first, State.COMPLETED, AT + 2, events=(event(P),), next=(b"{}",), output=b"{}", published=True)
+        late = ending(
+            first, State.COMPLETED, AT + 2, events=(event(P),), next=(Message(b"{}"),), output=b"{}", published=True
+        )
         assert ports.state_db.conclude([late]) == [False]
         assert ports.state_db.get([P])[P] == second
         assert ports.queue.depth() == 0
@@ -212,7 +214,7 @@ class StateDbContract(PagesContract):
 
     def test_second_end_is_refused(self, ports: Ports) -> None:
         record = begin(ports.state_db, P, owner="o")
-        again = ending(record, State.FAILED, AT + 1, next=(b"{}",))
+        again = ending(record, State.FAILED, AT + 1, next=(Message(b"{}"),))
         assert ports.state_db.conclude([ending(record), again]) == [True, False]
         assert ports.state_db.get([P])[P].state is State.COMPLETED
         assert ports.queue.depth() == 0
@@ -226,7 +228,7 @@ class StateDbContract(PagesContract):
         rivals = [connect() for _ in range(WRITERS)]
         record = begin(rivals[0].state_db, P, owner="o")
         jobs = [
-            partial(one.state_db.conclude, [ending(record, next=(b"%d" % n,), events=(event(P),))])
+            partial(one.state_db.conclude, [ending(record, next=(Message(b"%d" % n),), events=(event(P),))])
             for n, one in enumerate(rivals)
         ]
         assert sum(granted for answer in at_once(jobs) for granted in answer) == 1
@@ -236,13 +238,32 @@ class StateDbContract(PagesContract):
 
     def test_end_queues_the_chain_and_the_outbox(self, ports: Ports) -> None:
         record = begin(ports.state_db, P, owner="o")
-        end = ending(record, output=b'{"features":[]}', published=True, next=(b"first", b"second"), events=(event(P),))
+        end = ending(
+            record,
+            output=b'{"features":[]}',
+            published=True,
+            next=(Message(b"first"), Message(b"second")),
+            events=(event(P),),
+        )
         ports.state_db.conclude([end])
         self.forward(ports)
         taken = ports.queue.take(9, owner="o", now=AT, until=AT + SECOND)
         assert [message.body for message in taken] == [b"first", b"second"]
         items = ports.outbox.take("items", 9, owner="o", now=AT, until=AT + SECOND)
         assert [(one.kind, one.payload_id, one.body) for one in items] == [("items", P, b'{"features":[]}')]
+
+    def test_chain_keeps_the_priority(self, ports: Ports) -> None:
+        for number, priority in enumerate((-3, 0, 7)):
+            running = begin(ports.state_db, payload_id(number), owner="o", priority=priority)
+            after = Message(b"%d" % number, payload_id(number, "next"))
+            assert ports.state_db.conclude([ending(running, next=(after,))]) == [True]
+        assert ports.queue.holds(payload_id(0, "next"))
+        taken = ports.queue.take(9, owner="o", now=AT, until=AT + 1)
+        assert [(one.body, one.priority, one.known) for one in taken] == [
+            (b"2", 7, True),
+            (b"1", 0, True),
+            (b"0", -3, True),
+        ]
 
     def test_end_without_items_is_not_published(self, ports: Ports) -> None:
         ports.state_db.conclude([ending(begin(ports.state_db, P, owner="o"), output=b"{}")])
@@ -262,7 +283,9 @@ class StateDbContract(PagesContract):
             assert ports.state_db.claim([claim(P, events=(event(P),), receipt=taken.receipt)]) == [True]
             assert ports.state_db.claim([claim(ended.payload_id, ended)]) == [True]
             assert ports.state_db.start([starting(claimed, owner="o")]) == [True]
-            end = ending(running, output=b"{}", published=True, next=(b"n",), events=(event(running.payload_id),))
+            end = ending(
+                running, output=b"{}", published=True, next=(Message(b"n"),), events=(event(running.payload_id),)
+            )
             assert ports.state_db.conclude([end]) == [True]
             ports.journal.beat("someone", AT)
             raise Broken

@@ -347,7 +347,7 @@ class DynamoStateDb:
         if end.published and end.output is not None:
             pointer = encode({"url": self._payloads.url(_output_key(self._root, end))})
             made += [row(one, "items", known, end.output, end.at, pointer) for one in self._subscriptions.items]
-        return [*made, *(row(QUEUE, "payload", known, self._carried(text), end.at) for text in end.next)]
+        return [*made, *(row(QUEUE, "payload", known, self._carried(one.body), end.at) for one in end.next)]
 
     def _carried(self, text: bytes) -> bytes:
         """A payload as the outbox and the queue carry it: itself, or where it stands."""

@@ -128,6 +128,7 @@ class MemoryStateDb:
             definition=claim.definition,
         )
         tables.entered.append((claim.at, State.CLAIMED))
+        tables.priorities[claim.execution_id] = claim.priority
         if claim.owner:
             tables.entered.append((claim.at, State.PROCESSING))
             tables.owned[claim.execution_id] = claim.owner
@@ -186,8 +187,9 @@ class MemoryStateDb:
         if end.published and end.output is not None:
             for target in self._subscriptions.items:
                 tables.outbox[tables.number()] = Outgoing(target, "items", end.payload_id, end.output, end.at)
-        for text in end.next:
-            tables.messages[tables.number()] = Waiting(text, None, queued=end.at)
+        for message in end.next:
+            priority = tables.priorities[end.execution_id]
+            tables.messages[tables.number()] = Waiting(message.body, message.payload_id, priority, queued=end.at)
         return True
 
     def note(self, events: Sequence[WorkflowEvent], receipts: Sequence[str] = ()) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.record import Record
 from cirrus.core.state import State
+from cirrus.core.throttle import Pause
 from cirrus.ports.callbacks import Answer
 from cirrus.ports.callbacks import Waiting as Waits
 from cirrus.ports.journal import AttemptLog, Entry
@@ -28,6 +29,7 @@ class Waiting:
 
     body: bytes
     payload_id: str | None
+    priority: int = 0
     visible: int = 0
     owner: str | None = None
     attempts: int = 0
@@ -69,6 +71,9 @@ class Tables:
     entered: list[tuple[int, State]] = field(default_factory=list)
     messages: dict[int, Waiting] = field(default_factory=dict)
     quarantine: dict[str, Kept] = field(default_factory=dict)
+    pauses: dict[tuple[str, str], Pause] = field(default_factory=dict)
+    debts: dict[str, int] = field(default_factory=dict)
+    priorities: dict[str, int] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
     outbox: dict[int, Outgoing] = field(default_factory=dict)
     owners: dict[str, int] = field(default_factory=dict)

@@ -40,7 +40,8 @@ class Database:
         self.path = path
         self._lock = _writer_lock(path.absolute())
         self._depth = 0
-        self._ids: dict[str, int] = {}
+        self._ids: dict[tuple[str, str], int] = {}
+        self._names: dict[int, str] = {}
         self._bodies: dict[bytes, int] = {}
         self._entered: Counter[tuple[int, int]] = Counter()
         try:
@@ -122,6 +123,7 @@ class Database:
 
     def _rollback(self) -> None:
         self._ids.clear()
+        self._names.clear()
         self._bodies.clear()
         self._entered.clear()
         if self._connection.in_transaction:
@@ -135,6 +137,13 @@ class Database:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as error:
                 raise StoreError(f"cannot read the state database {self.path}: {error}") from error
+
+    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """The rows of a query, read as they are asked for; only inside a group, and nothing is written meanwhile."""
+        try:
+            yield from self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read the state database {self.path}: {error}") from error
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> Any:
         """The first row of a query, None if there is none."""
@@ -163,10 +172,24 @@ class Database:
 
     def group_id(self, name: str) -> int:
         """The number of a `collections_workflow`; only inside a group."""
-        known = self._ids.get(name)
+        return self._id("groups", name)
+
+    def collections_id(self, name: str) -> int:
+        """The number of collections, the first part of payload ids; only inside a group."""
+        return self._id("collections", name)
+
+    def _id(self, table: str, name: str) -> int:
+        known = self._ids.get((table, name))
         if known is None:
-            self.run("INSERT OR IGNORE INTO groups (name) VALUES (?)", (name,))
-            known = self._ids[name] = int(self.row("SELECT id FROM groups WHERE name=?", (name,))[0])
+            self.run(f"INSERT OR IGNORE INTO {table} (name) VALUES (?)", (name,))
+            known = self._ids[table, name] = int(self.row(f"SELECT id FROM {table} WHERE name=?", (name,))[0])
+        return known
+
+    def group_name(self, number: int) -> str:
+        """The `collections_workflow` of a number."""
+        known = self._names.get(number)
+        if known is None:
+            known = self._names[number] = str(self.row("SELECT name FROM groups WHERE id=?", (number,))[0])
         return known
 
     def entered(self, state: int, at: int) -> None:

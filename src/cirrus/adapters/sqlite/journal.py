@@ -64,7 +64,8 @@ class SqliteJournal:
         """A control process ends: what it still holds may be taken over at once."""
         with self._db.group():
             self._db.run("DELETE FROM owners WHERE name = ?", (owner,))
-            self._db.run("UPDATE messages SET visible = 0, owner = NULL WHERE owner = ?", (owner,))
+            sql = "UPDATE messages INDEXED BY messages_away SET visible = 0, owner = NULL"
+            self._db.run(f"{sql} WHERE visible > 0 AND owner = ?", (owner,))
             self._db.run("DELETE FROM locks WHERE owner = ?", (owner,))
 
     def adopt(self, owner: str, now: int, limit: int, only: Collection[str] | None = None) -> list[Execution]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.lanes import SqliteLanes, insert, place
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.core.keys import id_key
-from cirrus.ports.queue import Kept, Message, Queued, Rejected, Taken
+from cirrus.core.payload_id import lane
+from cirrus.core.pick import Allowance, Waiting, again, first, pick, spent
+from cirrus.core.throttle import Pause, Throttle
+from cirrus.ports.queue import BATCH_BYTES, NONE, Kept, Message, Queued, Rejected, Taken
+
+_AWAY = "FROM messages INDEXED BY messages_away WHERE visible > 0"
+_BACK = 1000  # how many messages whose lease has ended wait again at one take
 
 
 class SqliteQueue:
@@ -16,41 +23,82 @@ class SqliteQueue:
     def __init__(self, database: Database, state_db: SqliteStateDb) -> None:
         self._db = database
         self._state_db = state_db
+        self._lanes = SqliteLanes(database)
+        self._served: dict[int, int] = {}
 
     def put(self, messages: Sequence[Message], at: int) -> None:
         """Queue messages; all of them or none."""
         with self._db.group():
             for message in messages:
-                key = None if message.payload_id is None else id_key(message.payload_id)
-                self._db.run(
-                    "INSERT INTO messages (body, key, queued) VALUES (?, ?, ?)",
-                    (self._db.body_id(message.body), key, at),
-                )
+                insert(self._db, message, message.priority, at)
 
-    def take(self, limit: int, *, owner: str, now: int, until: int, only: Collection[str] | None = None) -> list[Taken]:
-        """Lease up to `limit` messages until the instant `until`; with `only`, those of these payload ids."""
+    # ---------------------------------------------------------------- taking
+
+    def take(
+        self,
+        limit: int,
+        *,
+        owner: str,
+        now: int,
+        until: int,
+        only: Collection[str] | None = None,
+        throttle: Throttle = NONE,
+        size: int = BATCH_BYTES,
+    ) -> list[Taken]:
+        """Lease messages that are next, within what limits leave room for."""
         if limit <= 0:
             return []
         with self._db.group():
-            ids = self._free(limit, now, only)
-            return [self._lease(number, owner, until) for number in ids]
+            self._come_back(now)
+            allowance = self._allowance(throttle, now)
+            if only is None:
+                picked = pick(self._lanes, limit, size, allowance, self._served)
+            else:
+                picked = first(self._lanes.of(only), limit, size, allowance)
+            return [self._lease(message, owner, until) for message in picked]
 
-    def _free(self, limit: int, now: int, only: Collection[str] | None) -> list[int]:
-        if only is None:
-            rows = self._db.rows("SELECT id FROM messages WHERE visible <= ? ORDER BY id LIMIT ?", (now, limit))
-            return [row[0] for row in rows]
-        wanted = {id_key(payload_id) for payload_id in only}
-        rows = self._db.rows("SELECT id, key FROM messages WHERE visible <= ? AND key IS NOT NULL ORDER BY id", (now,))
-        return [row[0] for row in rows if row[1] in wanted][:limit]
+    def _come_back(self, now: int) -> None:
+        """Let messages wait again whose lease has ended."""
+        sql = f"SELECT id {_AWAY} AND visible <= ? ORDER BY visible LIMIT ?"
+        for (number,) in self._db.rows(sql, (now, _BACK)):
+            self._db.run("UPDATE messages SET visible = 0, owner = NULL WHERE id = ?", (number,))
 
-    def _lease(self, number: int, owner: str, until: int) -> Taken:
+    def _allowance(self, throttle: Throttle, now: int) -> Allowance:
+        return Allowance(throttle, self.pauses(), *((self._running(), self._debts()) if throttle else ({}, {})), now)
+
+    def _running(self) -> dict[tuple[str, str], int]:
+        sql = (
+            "SELECT r.grp, count(*) FROM executions e INDEXED BY executions_running"
+            " JOIN records r ON r.id = e.record WHERE e.stopped IS NULL GROUP BY r.grp"
+        )
+        counts = {self._db.group_name(group).rpartition("_"): n for group, n in self._db.rows(sql)}
+        return {(name[0], name[2]): number for name, number in counts.items()}
+
+    def _debts(self) -> dict[str, int]:
+        return dict(self._db.rows("SELECT name, until FROM debts"))
+
+    def _lease(self, message: Waiting, owner: str, until: int) -> Taken:
         self._db.run(
             "UPDATE messages SET visible = ?, owner = ?, attempts = attempts + 1 WHERE id = ?",
-            (until, owner, number),
+            (until, owner, message.number),
         )
-        sql = "SELECT b.body, m.attempts FROM messages m JOIN bodies b ON b.id = m.body WHERE m.id = ?"
-        body, attempts = self._db.row(sql, (number,))
-        return Taken(str(number), body, attempts)
+        where = message.lane
+        return Taken(str(message.number), message.body, message.attempts + 1, where.priority, bool(where.workflow))
+
+    def spend(self, payload_ids: Sequence[str], throttle: Throttle, now: int) -> None:
+        """Executions of these payloads begin: what that leaves of the rates is kept."""
+        with self._db.group():
+            for name, until in spent(throttle, self._debts(), map(lane, payload_ids), now).items():
+                self._db.run("INSERT OR REPLACE INTO debts (name, until) VALUES (?, ?)", (name, until))
+
+    def again(self, throttle: Throttle, now: int) -> int | None:
+        """When `take` may find more though nothing else happens."""
+        with self._db.group():
+            back = self._db.row(f"SELECT min(visible) {_AWAY}")[0]
+            room = again(self._lanes, self._allowance(throttle, now)) if throttle else None
+        return min((at for at in (back, room) if at is not None), default=None)
+
+    # ---------------------------------------------------------------- what was taken
 
     def settle(self, receipts: Sequence[str]) -> None:
         """Remove messages that are dealt with; one that is gone already is no error."""
@@ -62,6 +110,15 @@ class SqliteQueue:
             for receipt in receipts:
                 self._db.run("UPDATE messages SET visible = ?, owner = NULL WHERE id = ?", (visible, int(receipt)))
 
+    def sort(self, receipts: Mapping[str, str]) -> None:
+        """Put messages back whose payload ids have become known, to wait where they belong."""
+        with self._db.group():
+            for receipt, payload_id in receipts.items():
+                self._db.run(
+                    "UPDATE messages SET key = ?, collections = ?, grp = ?, visible = 0, owner = NULL WHERE id = ?",
+                    (*place(self._db, payload_id), int(receipt)),
+                )
+
     def quarantine(self, rejected: Sequence[Rejected]) -> None:
         """Keep messages that were no payload, settle them and record their events, in one transaction."""
         with self._db.group():
@@ -71,6 +128,8 @@ class SqliteQueue:
                     (message.name, message.event.at, message.reason, self._db.body_id(message.body)),
                 )
                 self._state_db.note([message.event], [message.receipt] if message.receipt else [])
+
+    # ---------------------------------------------------------------- looking
 
     def quarantined(self, limit: int = 1000) -> list[Kept]:
         """The newest messages in quarantine."""
@@ -89,3 +148,38 @@ class SqliteQueue:
     def depth(self) -> int:
         """How many messages there are, leased ones included."""
         return int(self._db.row("SELECT count(*) FROM messages")[0])
+
+    def stirs(self) -> bool:
+        """Whether there is a message that nobody has to resume first."""
+        with self._db.group():
+            allowance = Allowance(pauses=self.pauses())
+            lanes = (one for priority in self._lanes.priorities() for one in self._lanes.lanes(priority, 0))
+            if any(not allowance.paused(one.collections, one.workflow) for one in lanes):
+                return True
+            away = self._db.each(f"SELECT grp {_AWAY}")
+            return any(not allowance.paused(*self._parts(group)) for (group,) in away)
+
+    def _parts(self, group: int) -> tuple[str, str]:
+        collections, _, workflow = self._db.group_name(group).rpartition("_") if group else ("", "", "")
+        return collections, workflow
+
+    # ---------------------------------------------------------------- pauses
+
+    def pause(self, pause: Pause) -> None:
+        """Let no message of a scope be taken until it is resumed; a second pause of the scope replaces the first."""
+        with self._db.group():
+            self._db.run(
+                "INSERT OR REPLACE INTO pauses (kind, name, at, reason) VALUES (?, ?, ?, ?)",
+                (pause.kind, pause.name, pause.at, pause.reason),
+            )
+
+    def resume(self, kind: str, name: str) -> bool:
+        """Lift the pause of a scope; False if there was none."""
+        with self._db.group():
+            return self._db.run("DELETE FROM pauses WHERE kind = ? AND name = ?", (kind, name)).rowcount > 0
+
+    def pauses(self) -> list[Pause]:
+        """The pauses that hold, the oldest first."""
+        return [
+            Pause(*row) for row in self._db.rows("SELECT kind, name, at, reason FROM pauses ORDER BY at, kind, name")
+        ]

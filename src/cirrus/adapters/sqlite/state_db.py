@@ -7,6 +7,7 @@ from typing import Any
 
 from cirrus.adapters.sqlite.columns import NUMBER, STATE, pack, unpack
 from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.lanes import insert
 from cirrus.adapters.sqlite.narrowing import conditions, groups
 from cirrus.adapters.sqlite.paging import page
 from cirrus.core.event import UNKNOWN, EventType, WorkflowEvent
@@ -122,8 +123,8 @@ class SqliteStateDb:
             return False
         attempt = 1 + (len(claim.previous.executions) if claim.previous else 0)
         made = self._db.run(
-            "INSERT INTO executions (name, record, n, status, input, definition, started, owner)"
-            " VALUES (?, ?, ?, 'RUNNING', ?, ?, ?, ?)",
+            "INSERT INTO executions (name, record, n, status, input, definition, started, owner, priority)"
+            " VALUES (?, ?, ?, 'RUNNING', ?, ?, ?, ?, ?)",
             (
                 pack(claim.execution_id),
                 record,
@@ -132,6 +133,7 @@ class SqliteStateDb:
                 self._db.body_id(claim.definition) if claim.definition else None,
                 claim.at,
                 claim.owner,
+                claim.priority,
             ),
         )
         assert made.lastrowid is not None
@@ -233,8 +235,10 @@ class SqliteStateDb:
         self._write_events(end.events, record)
         if end.published and output is not None:
             self._publish(end, output)
-        for text in end.next:
-            self._db.run("INSERT INTO messages (body, queued) VALUES (?, ?)", (self._db.body_id(text), end.at))
+        if end.next:
+            priority = self._db.row("SELECT priority FROM executions WHERE id = ?", (execution_row,))[0]
+            for message in end.next:
+                insert(self._db, message, priority, end.at)
         return True
 
     def _current(self, payload_id: str, execution_id: str, states: tuple[int, ...]) -> tuple[int, int] | None:

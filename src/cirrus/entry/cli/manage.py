@@ -37,6 +37,8 @@ COMMANDS = {
     "catalog": (f"{_HERE}catalog:catalog", "Whether what completed stands in the catalog."),
     "events": (f"{_HERE}events:events", "What was decided about payloads, event by event."),
     "deliveries": (f"{_HERE}deliveries:deliveries", "What was sent, waits to be sent, or was given up."),
+    "pause": (f"{_HERE}pause:pause", "Begin nothing more until resumed."),
+    "resume": (f"{_HERE}pause:resume", "Lift a pause."),
     "abort": (f"{_HERE}records:abort", "Stop the running execution of a payload."),
     "get-execution": (f"{_HERE}executions:get_execution", "One execution."),
     "get-execution-input": (f"{_HERE}executions:get_execution_input", "What an execution was given."),

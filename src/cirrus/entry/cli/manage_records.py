@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from cirrus.core.instant import iso
 from cirrus.core.state import State
 from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import filter_options, filters, meant, raw_option, sort_options
 from cirrus.entry.cli.formats import format_option, print_records
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.manage_pause import describe
 from cirrus.entry.cli.payload_ids import PayloadId
 from cirrus.flow.summary import Summary
 
@@ -55,6 +57,9 @@ def print_summary(found: Summary, style: str | None, *, raw: bool) -> None:
     else:
         output.table(("COLLECTIONS_WORKFLOW", *State), found.rows())
         click.echo(f"queued: {found.queued}")
+        for pause in found.pauses:
+            why = f": {pause.reason}" if pause.reason else ""
+            click.echo(f"paused: {describe(pause.kind, pause.name)} since {iso(pause.at)}{why}")
         for target in found.deliveries:
             parked = f", {target.parked} parked ({target.last_error})" if target.parked else ""
             click.echo(f"{target.target}: {target.sent} sent, {target.waiting} waiting{parked}")

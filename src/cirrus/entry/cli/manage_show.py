@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import click
 
+from cirrus.core.throttle import Limit
 from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import raw_option
 from cirrus.entry.cli.manage import Managed
@@ -32,7 +34,14 @@ def show(managed: Managed, raw: bool) -> None:
     tasks = {name: _task(asdict(spec)) for name, spec in project.tasks.items()}
     workflows = {name: str(file) for name, file in project.workflows.items()}
     shown = {"project": project.name, "folder": str(project.folder), "deployment": _masked(where)}
-    output.document({**shown, "buckets": buckets, "tasks": tasks, "workflows": workflows}, raw=raw)
+    limits = {name: _limits(getattr(project.throttle, name)) for name in ("workflows", "collections")}
+    shown |= {"buckets": buckets, "tasks": tasks, "workflows": workflows, "limits": limits}
+    output.document(shown, raw=raw)
+
+
+def _limits(table: Mapping[str, Limit]) -> dict[str, Any]:
+    pairs = {name: {"max_running": one.running, "rate": one.rate and one.rate.text} for name, one in table.items()}
+    return {name: {key: value for key, value in pair.items() if value is not None} for name, pair in pairs.items()}
 
 
 def _task(spec: dict[str, Any]) -> dict[str, Any]:

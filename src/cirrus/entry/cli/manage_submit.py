@@ -12,9 +12,26 @@ from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.output import say
 
 
+def _priority(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    from cirrus.core.priority import parse_priority
+
+    try:
+        return parse_priority(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
 @click.command()
+@click.option(
+    "--priority",
+    callback=_priority,
+    metavar="low|normal|high|-9..9",
+    default="normal",
+    show_default=True,
+    help="Higher ones run first; what follows in a chain keeps it.",
+)
 @click.pass_obj
-def process(managed: Managed) -> None:
+def process(managed: Managed, priority: int) -> None:
     """Queue the payloads on stdin: one JSON document, NDJSON (streamed, any number), or an array.
 
     Prints one line for each: its id and what became of it. Exits 1 if any was rejected. The work itself is done by
@@ -33,7 +50,7 @@ def process(managed: Managed) -> None:
         sys.exit(1)
     counts = {"queued": 0, "rejected": 0}
     told = output.Lines()
-    for one in submit(home, documents(chain([first], stream))):
+    for one in submit(home, documents(chain([first], stream)), priority=priority):
         counts[one.result] += 1
         fields = {"payload_id": one.payload_id, "result": one.result, "reason": one.reason, "kept": one.kept}
         shown = {name: value for name, value in fields.items() if value is not None}

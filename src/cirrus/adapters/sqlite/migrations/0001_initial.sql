@@ -11,6 +11,11 @@ CREATE TABLE groups (
     name TEXT NOT NULL UNIQUE               -- collections_workflow
 );
 
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE               -- the first part of payload ids
+);
+
 CREATE TABLE records (
     id INTEGER PRIMARY KEY,
     grp INTEGER NOT NULL REFERENCES groups,
@@ -50,7 +55,8 @@ CREATE TABLE executions (
     cause TEXT,
     started INTEGER NOT NULL,
     stopped INTEGER,
-    owner TEXT
+    owner TEXT,
+    priority INTEGER NOT NULL DEFAULT 0     -- of the message; the chain's next ones get it
 );
 CREATE INDEX executions_by_record ON executions (record, n);
 CREATE INDEX executions_running ON executions (owner) WHERE stopped IS NULL;
@@ -98,12 +104,30 @@ CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     body INTEGER NOT NULL REFERENCES bodies,
     key TEXT,                               -- store key of the payload id, where it is known
-    visible INTEGER NOT NULL DEFAULT 0,     -- leased or put off until then
+    priority INTEGER NOT NULL,
+    collections INTEGER NOT NULL,           -- 0 where the payload id is not known
+    grp INTEGER NOT NULL,                   -- 0 where the payload id is not known
+    visible INTEGER NOT NULL DEFAULT 0,     -- leased or put off until then; 0: waits
     owner TEXT,
     attempts INTEGER NOT NULL DEFAULT 0,
     queued INTEGER NOT NULL
 );
 CREATE INDEX messages_by_key ON messages (key) WHERE key IS NOT NULL;
+CREATE INDEX messages_waiting ON messages (priority, collections, grp) WHERE visible = 0;
+CREATE INDEX messages_away ON messages (visible) WHERE visible > 0;
+
+CREATE TABLE pauses (
+    kind TEXT NOT NULL,                     -- deployment, workflow or collections
+    name TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+
+CREATE TABLE debts (
+    name TEXT PRIMARY KEY,                  -- what a rate is about
+    until INTEGER NOT NULL                  -- when what has begun is paid off
+) WITHOUT ROWID;
 
 CREATE TABLE quarantine (
     name TEXT PRIMARY KEY,
