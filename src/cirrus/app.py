@@ -94,6 +94,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
         outbox=backend("outbox", "sqlite")(database),
         unit=database,
         objects=objects,
+        parameters=backend("parameters", "local")(project.folder, task_specs(project), where.root / "parameters.json"),
         workflows=ProjectWorkflows(project.workflows, {*task_specs(project), PRE_BATCH, POST_BATCH}),
         targets=targets,
         clock=clock,

@@ -18,6 +18,7 @@ _CLASSES = {
     ("outbox", "sqlite"): "cirrus.adapters.sqlite.outbox:SqliteOutbox",
     ("upkeep", "sqlite"): "cirrus.adapters.sqlite.upkeep:SqliteUpkeep",
     ("objects", "any"): "cirrus.adapters.objects.store:ObjectStores",
+    ("parameters", "local"): "cirrus.adapters.local.task_parameters:TaskParameters",
     ("compute", "local"): "cirrus.adapters.local.pool:LocalPool",
     ("secrets", "variables"): "cirrus.adapters.secrets.environment:variables",
     ("secrets", "env"): "cirrus.adapters.secrets.environment:EnvironmentSecrets",

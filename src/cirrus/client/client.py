@@ -205,6 +205,10 @@ class Client:
         """The tasks that workflows may name: the project's and the built-in ones."""
         return app.task_specs(self.project)
 
+    def parameters(self, workflow: str) -> dict[str, Any]:
+        """The JSON schema of the parameters (`tasks`) of a workflow: the union of what its tasks declare."""
+        return self.home.parameters.schema(self.home.workflows.definition(workflow))
+
     def invoke(self, task: str, payload: Payload, timeout: float | None = None) -> Outcome:
         """Call one task in a worker process, outside of any workflow; nothing is recorded. `timeout` in seconds.
 

@@ -84,6 +84,10 @@ class ProjectModules:
             found = getattr(found, part)
         return found
 
+    def files(self) -> list[str]:
+        """The project's files that were read so far."""
+        return sorted(self._files)
+
     def refresh(self) -> bool:
         """Forget all the project's modules if a file of one has changed since it was read; says whether."""
         if all(fingerprint(path) == seen for path, seen in self._files.items()):

@@ -12,6 +12,7 @@ from cirrus.ports.callbacks import Callbacks
 from cirrus.ports.journal import Journal
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Outbox
+from cirrus.ports.parameters import Parameters
 from cirrus.ports.payloads import Payloads
 from cirrus.ports.queue import Queue
 from cirrus.ports.state_db import StateDb
@@ -58,6 +59,7 @@ class Home:
     outbox: Outbox
     unit: Unit
     objects: Objects
+    parameters: Parameters
     workflows: Workflows
     targets: Mapping[str, Target]
     clock: Callable[[], int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from itertools import islice
 from typing import Any
 
@@ -76,10 +77,9 @@ def _batch(home: Home, batch: list[bytes], seen: set[str], data: str, replace: b
 def _read(home: Home, text: bytes) -> Payload | Planned:
     try:
         payload = read(home, text)
-        check(home, payload)
+        return replaced(payload, warnings=(*payload.warnings, *check(home, payload)))
     except (CirrusError, ValueError) as error:
         return Planned("invalid", str(error))
-    return payload
 
 
 def _items(payload: Payload, runs: bool) -> list[dict[str, Any]]:

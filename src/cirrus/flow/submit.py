@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 from cirrus.core.event import UNKNOWN, EventType, WorkflowEvent
@@ -26,6 +27,12 @@ class Submitted:
     reason: str | None = None
     warnings: tuple[str, ...] = ()
     kept: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that say something."""
+        told = {"payload_id": self.payload_id, "result": self.result, "reason": self.reason, "kept": self.kept}
+        found: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+        return {**found, "warnings": list(self.warnings)} if self.warnings else found
 
 
 class Unreadable(CirrusError):
@@ -52,7 +59,7 @@ def _submit_batch(home: Home, batch: list[bytes], replaced: bool, priority: int)
     for text in batch:
         try:
             payload = read(home, text)
-            check(home, payload)
+            warnings = (*payload.warnings, *check(home, payload))
         except (CirrusError, ValueError) as error:
             refusal = refuse(home, text, error, now)
             rejected.append(refusal)
@@ -60,7 +67,7 @@ def _submit_batch(home: Home, batch: list[bytes], replaced: bool, priority: int)
         else:
             body = rerun_text(payload.text) if replaced and not payload.replace else payload.text
             messages.append(Message(body, str(payload.id), priority))
-            results.append(Submitted("queued", str(payload.id), warnings=payload.warnings))
+            results.append(Submitted("queued", str(payload.id), warnings=warnings))
     with home.unit.group():
         home.queue.put(messages, now)
         home.queue.quarantine(rejected)
@@ -89,26 +96,33 @@ def _decoded(text: bytes) -> object:
         raise Unreadable(str(error)) from None
 
 
-def check(home: Home, payload: Payload) -> None:
-    """InvalidPayload if a workflow of the payload or of its chain is unknown or does not parse."""
-    problems = []
-    for where, name in _named(payload):
+def check(home: Home, payload: Payload) -> tuple[str, ...]:
+    """What could not be checked; InvalidPayload if a workflow of the payload or its chain cannot be, or a parameter."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    for where, definition in _definitions(payload):
+        name = definition["workflow"]
         try:
-            home.workflows.definition(name)
+            machine = home.workflows.definition(name)
         except NotFound:
             known = ", ".join(home.workflows.names()) or "none"
             problems.append(f"{where}.workflow: there is no workflow {name!r}; there are: {known}")
         except InvalidDefinition as error:
             problems.append(f"{where}.workflow: the definition of {name!r} is wrong: {error}")
+        else:
+            checked = home.parameters.check(machine, definition.get("tasks") or {})
+            problems += (f"{where}.{problem}" for problem in checked.problems)
+            warnings += checked.warnings
     if problems:
         raise InvalidPayload(problems)
+    return tuple(dict.fromkeys(warnings))
 
 
-def _named(payload: Payload) -> Iterator[tuple[str, str]]:
+def _definitions(payload: Payload) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for n, element in enumerate(payload.document["process"]):
         branches = element if isinstance(element, list) else [element]
         for k, branch in enumerate(branches):
-            yield f"process[{n}]" + (f"[{k}]" if isinstance(element, list) else ""), branch["workflow"]
+            yield f"process[{n}]" + (f"[{k}]" if isinstance(element, list) else ""), branch
 
 
 def refuse(home: Home, text: bytes, error: Exception, now: int, receipt: str | None = None) -> Rejected:

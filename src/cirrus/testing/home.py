@@ -14,6 +14,7 @@ from cirrus.adapters.memory.compute import Function, MemoryCompute
 from cirrus.adapters.memory.journal import MemoryJournal
 from cirrus.adapters.memory.objects import MemoryObjects
 from cirrus.adapters.memory.outbox import MemoryOutbox
+from cirrus.adapters.memory.parameters import NoParameters
 from cirrus.adapters.memory.payloads import MemoryPayloads
 from cirrus.adapters.memory.queue import MemoryQueue
 from cirrus.adapters.memory.state_db import MemoryStateDb
@@ -26,6 +27,7 @@ from cirrus.flow.process import process
 from cirrus.ports.compute import Outcome
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
+from cirrus.ports.parameters import Parameters
 from cirrus.ports.target import Target
 from cirrus.testing.builders import AT
 
@@ -84,6 +86,7 @@ def make_home(
     targets: Mapping[str, Target] | None = None,
     subscriptions: Subscriptions | None = None,
     objects: Objects | None = None,
+    parameters: Parameters | None = None,
     limits: Limits | None = None,
     throttle: Throttle | None = None,
 ) -> Home:
@@ -100,6 +103,7 @@ def make_home(
         outbox=MemoryOutbox(store),
         unit=store,
         objects=objects or MemoryObjects(),
+        parameters=parameters or NoParameters(),
         workflows=Definitions(workflows),
         targets=targets or {},
         clock=clock or Clock(),

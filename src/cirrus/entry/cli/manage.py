@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HERE = "cirrus.entry.cli.manage_"
 COMMANDS = {
     "show": (f"{_HERE}show:show", "The deployment's configuration."),
-    "process": (f"{_HERE}submit:process", "Queue the payloads on stdin."),
+    "process": (f"{_HERE}submit:process", "Queue payloads from stdin, files or URLs."),
     "run-workflow": (f"{_HERE}submit:run_workflow", "Queue one payload, wait, print its output payload."),
     "get-payloads": (f"{_HERE}payloads:get_payloads", "The input payloads of every record that matches."),
     "get-payload": (f"{_HERE}payloads:get_payload", "The input payload of one record."),
@@ -47,6 +47,10 @@ COMMANDS = {
     "get-workflow-definition": (
         f"{_HERE}executions:get_workflow_definition",
         "The state machine of a workflow.",
+    ),
+    "get-workflow-parameters": (
+        f"{_HERE}executions:get_workflow_parameters",
+        "What the tasks of a workflow declare that they take.",
     ),
     "send-task-success": (f"{_HERE}tasks:send_task_success", "A task that waits for a token has succeeded."),
     "send-task-failure": (f"{_HERE}tasks:send_task_failure", "A task that waits for a token has failed."),

@@ -88,3 +88,12 @@ def get_execution_events(managed: Managed, /, raw: bool, **which: Any) -> None:
 def get_workflow_definition(managed: Managed, name: str, raw: bool) -> None:
     """The state machine of a workflow, its tasks filled in."""
     output.document(decode(managed.home().workflows.definition(name)), raw=raw)
+
+
+@click.command("get-workflow-parameters")
+@click.argument("name")
+@raw_option
+@click.pass_obj
+def get_workflow_parameters(managed: Managed, name: str, raw: bool) -> None:
+    """The JSON schema of a workflow's parameters, a payload's `tasks`: the union of what its tasks declare."""
+    output.document(managed.client().parameters(name), raw=raw)

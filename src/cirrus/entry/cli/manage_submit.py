@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sys
-from itertools import chain
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from cirrus.entry.cli import output
+from cirrus.core.jsontext import encode
+from cirrus.entry.cli import complete, output
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.output import say
+from cirrus.entry.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 
 def _priority(ctx: click.Context, param: click.Parameter, value: str) -> int:
@@ -22,6 +30,18 @@ def _priority(ctx: click.Context, param: click.Parameter, value: str) -> int:
 
 
 @click.command()
+@click.argument("places", nargs=-1, metavar="[FILE|URL|-]...")
+@click.option("--workflow", shell_complete=complete.workflows, help="Make payloads for this workflow of bare Items.")
+@click.option(
+    "--process",
+    "definition",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Make payloads of bare Items with the process definition in this file; ${VAR} is filled in.",
+)
+@click.option("-x", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="A variable of the process definition.")
+@click.option("--together", is_flag=True, help="One payload for all Items of a FeatureCollection, not one for each.")
+@click.option("--replace", is_flag=True, help="Run again what is completed or invalid.")
+@click.option("--rate", type=click.FloatRange(0.0, min_open=True), help="At most so many payloads a second.")
 @click.option(
     "--priority",
     callback=_priority,
@@ -30,39 +50,88 @@ def _priority(ctx: click.Context, param: click.Parameter, value: str) -> int:
     show_default=True,
     help="Higher ones run first; what follows in a chain keeps it.",
 )
-@click.pass_obj
-def process(managed: Managed, priority: int) -> None:
-    """Queue the payloads on stdin: one JSON document, NDJSON (streamed, any number), or an array.
+@click.option("--dry-run", is_flag=True, help="Say what would become of each, and where outputs would go; queue none.")
+@click.pass_context
+def process(
+    ctx: click.Context,
+    places: tuple[str, ...],
+    workflow: str | None,
+    definition: Path | None,
+    given: tuple[tuple[str, str], ...],
+    together: bool,
+    replace: bool,
+    rate: float | None,
+    priority: int,
+    dry_run: bool,
+) -> None:
+    """Queue payloads from stdin, files, patterns such as 'in/*.json', or URLs.
 
-    Prints one line for each: its id and what became of it. Exits 1 if any was rejected. The work itself is done by
-    `cirrus up`.
+    They are JSON documents, NDJSON (streamed, any number), or arrays; with --workflow or --process also STAC Items and
+    FeatureCollections of them. Prints one line for each: its id and what became of it. Exits 1 if any was rejected, or
+    with --dry-run if any is invalid. The work itself is done by `cirrus up`.
     """
-    from cirrus.core.documents import documents
-    from cirrus.core.jsontext import encode
-    from cirrus.flow.submit import submit
+    from cirrus.client import sources
+    from cirrus.flow.compose import compose
 
-    home = managed.home()
-    stream = sys.stdin.buffer
-    first = stream.readline()
-    if not first:
+    managed: Managed = ctx.obj
+    client = managed.client()
+    made = _process(managed, workflow, definition, given)
+    found = sources.files(places or [sources.STDIN])
+    if found == [sources.STDIN] and not cast("BufferedReader", sys.stdin.buffer).peek(1):
         say("cirrus: stdin is empty: nothing was queued. If a pipe through xargs gave up on a long line, use the plain")
         say(f"pipe: cirrus manage {managed.name} get-payloads ... | cirrus manage {managed.name} process")
-        sys.exit(1)
-    counts = {"queued": 0, "rejected": 0}
+        ctx.exit(1)
+    progress = Progress(sources.size(found))
+    texts = sources.texts(client.home.objects, found, progress.read)
+    texts = texts if made is None else compose(texts, made, together=together)
+    if dry_run:
+        planned = client.plan(texts, replace=replace)
+        counts = _tell(((one.action, one.to_json()) for one in planned), progress)
+    else:
+        submitted = client.submit(texts, replace=replace, rate=rate, priority=priority)
+        counts = _tell(((one.result, one.to_json()) for one in submitted), progress)
+    _conclude(ctx, managed.name, counts, dry_run=dry_run)
+
+
+def _process(
+    managed: Managed, workflow: str | None, definition: Path | None, given: tuple[tuple[str, str], ...]
+) -> list[Any] | None:
+    """The process definitions for bare Items; None if there is none to be given."""
+    from cirrus.core.process_text import read_process
+
+    if definition is None:
+        if given:
+            raise click.UsageError("-x goes with --process")
+        return None if workflow is None else [{"workflow": workflow}]
+    variables = dict(managed.client().deployment.variables) | dict(given)
+    return read_process(definition.read_text(encoding="utf-8"), str(definition), variables, workflow)
+
+
+def _tell(results: Iterable[tuple[str, dict[str, Any]]], progress: Progress) -> Counter[str]:
+    counts: Counter[str] = Counter()
     told = output.Lines()
-    for one in submit(home, documents(chain([first], stream)), priority=priority):
-        counts[one.result] += 1
-        fields = {"payload_id": one.payload_id, "result": one.result, "reason": one.reason, "kept": one.kept}
-        shown = {name: value for name, value in fields.items() if value is not None}
-        told(encode({**shown, "warnings": list(one.warnings)} if one.warnings else shown))
+    for result, body in results:
+        counts[result] += 1
+        progress.step()
+        if output.on_terminal():
+            progress.clear()
+        told(encode(body))
     told.close()
-    if not any(counts.values()):
-        say("nothing to do: stdin holds no payload")
+    progress.clear()
+    return counts
+
+
+def _conclude(ctx: click.Context, name: str, counts: Counter[str], *, dry_run: bool) -> None:
+    if not counts:
+        say("nothing to do: there is no payload")
         return
+    if dry_run:
+        say("nothing was queued; it would be: " + ", ".join(f"{n} {action}" for action, n in sorted(counts.items())))
+        ctx.exit(1 if counts["invalid"] else 0)
     rejected = f", {counts['rejected']} rejected" if counts["rejected"] else ""
-    work = f"; `cirrus up {managed.name}` does the work" if counts["queued"] else ""
+    work = f"; `cirrus up {name}` does the work" if counts["queued"] else ""
     say(f"{counts['queued']} queued{rejected}{work}")
-    sys.exit(1 if counts["rejected"] else 0)
+    ctx.exit(1 if counts["rejected"] else 0)
 
 
 @click.command("run-workflow")

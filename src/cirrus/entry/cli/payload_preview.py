@@ -61,19 +61,9 @@ def _given(items: tuple[str, ...], process: Path | None) -> Iterator[tuple[dict[
 
 def _definition(file: Path) -> dict[str, Any]:
     """The first process definition in a file, checked."""
-    from cirrus.core.definition import check_process
-    from cirrus.core.jsontext import decode
-    from cirrus.errors import InvalidPayload
+    from cirrus.core.process_text import read_process
 
-    try:
-        value = decode(file.read_bytes())
-    except InvalidPayload as error:
-        raise InvalidPayload(f"{file}: {error}") from None
-    value = value.get("process", value) if isinstance(value, dict) else value
-    process = value if isinstance(value, list) else [value]
-    if problems := check_process(process):
-        raise InvalidPayload([f"{file}: {problem}" for problem in problems])
-    definition: dict[str, Any] = process[0]
+    definition: dict[str, Any] = read_process(file.read_text(encoding="utf-8"), str(file))[0]
     return definition
 
 
