@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cirrus.backends import backend
+from cirrus.core.bucket_options import AMBIENT
 from cirrus.core.grants import Grants
 from cirrus.core.instant import SECOND
 from cirrus.errors import ConfigError, NotFound
@@ -66,10 +67,14 @@ def open_grants(project: Project, where: Deployment, vault: Vault) -> Grants | N
     """
     if not project.buckets:
         return None
+    return grant(vault, task_specs(project).values(), _internal().values(), where.data, _hidden(project))
+
+
+def _hidden(project: Project) -> list[str]:
+    """The variables of the environment that hold secrets of buckets."""
     prefixes = [one.secret.name for one in project.buckets.values() if one.secret and one.secret.source == "env"]
-    names = backend("secrets", "variables")
-    hidden = [name for prefix in prefixes for name in names(prefix)]
-    return grant(vault, task_specs(project).values(), _internal().values(), where.data, hidden)
+    names = backend("secrets", "variables") if prefixes else None
+    return [name for prefix in prefixes for name in names(prefix)] if names else []
 
 
 def open_trial(vault: Vault, bucket: str) -> Any:
@@ -94,7 +99,12 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
         outbox=backend("outbox", "sqlite")(database),
         unit=database,
         objects=objects,
-        parameters=backend("parameters", "local")(project.folder, task_specs(project), where.root / "parameters.json"),
+        parameters=backend("parameters", "local")(
+            project.folder,
+            task_specs(project),
+            where.root / "parameters.json",
+            {*_hidden(project), *AMBIENT} if project.buckets else (),
+        ),
         workflows=ProjectWorkflows(project.workflows, {*task_specs(project), PRE_BATCH, POST_BATCH}),
         targets=targets,
         clock=clock,

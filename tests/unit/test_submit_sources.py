@@ -155,3 +155,11 @@ def test_what_cannot_be_checked_is_a_warning(tmp_path: Path, text: str, why: str
     found = Project(tmp_path, text).check(scale={"factor": 1})
     assert found.problems == ()
     assert why in found.warnings[0]
+
+
+def test_secrets_are_not_shown_to_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUCKET_SECRET", "canary")
+    text = 'import os\nclass Scale:\n    Parameters = {"description": os.environ.get("BUCKET_SECRET", "nothing")}\n'
+    project = Project(tmp_path, text)
+    found = TaskParameters(tmp_path, project.specs, project.cache, ["BUCKET_SECRET"]).schema(MACHINE)
+    assert found["properties"]["scale"]["description"] == "nothing"

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,18 @@ _MOST = 5
 
 
 class TaskParameters:
-    """The declared schemas of a project's tasks; kept in the file `cache`."""
+    """The declared schemas of a project's tasks; kept in the file `cache`.
 
-    def __init__(self, project: Path, specs: Mapping[str, TaskSpec], cache: Path) -> None:
+    `hidden` are variables of the environment that the project's code is not shown.
+    """
+
+    def __init__(self, project: Path, specs: Mapping[str, TaskSpec], cache: Path, hidden: Collection[str] = ()) -> None:
         self._project = project
         handlers = {name: spec.handler or "" for name, spec in specs.items()}
         self._handlers = {name: handler for name, handler in handlers.items() if _is_ours(handler)}
         self._keys = {name: spec.params for name, spec in specs.items() if spec.params}
         self._cache = cache
+        self._hidden = frozenset(hidden)
         self._known: dict[str, Any] | None = None
         self._again = 0.0
         self._validators: dict[str, Any] = {}
@@ -120,10 +124,10 @@ class TaskParameters:
     def _ask(self) -> dict[str, Any]:
         told = orjson.dumps({"project": str(self._project), "handlers": self._handlers, "keys": self._keys})
         command = [sys.executable, "-P", "-m", "cirrus.entry.describe"]
+        shown = {name: value for name, value in os.environ.items() if name not in self._hidden}
+        options: dict[str, Any] = {"capture_output": True, "timeout": SECONDS, "cwd": self._project, "env": shown}
         try:
-            done = subprocess.run(
-                command, input=told, capture_output=True, timeout=SECONDS, cwd=self._project, check=False
-            )
+            done = subprocess.run(command, input=told, check=False, **options)
             found: dict[str, Any] = orjson.loads(done.stdout)
         except (subprocess.TimeoutExpired, OSError, orjson.JSONDecodeError) as error:
             slow = isinstance(error, subprocess.TimeoutExpired)
