@@ -8,6 +8,7 @@ from cirrus.adapters.memory.payloads import MemoryPayloads
 from cirrus.adapters.memory.queue import MemoryQueue
 from cirrus.adapters.memory.state_db import MemoryStateDb
 from cirrus.adapters.memory.store import Store
+from cirrus.testing.failures import FailuresContract
 from cirrus.testing.items import ItemsContract
 from cirrus.testing.journal import JournalContract
 from cirrus.testing.outbox import OutboxContract
@@ -36,7 +37,7 @@ class Memory(PortsContract):
         return connect
 
 
-class TestStateDb(Memory, StateDbContract, ItemsContract):
+class TestStateDb(Memory, StateDbContract, ItemsContract, FailuresContract):
     pass
 
 

@@ -13,6 +13,7 @@ from cirrus.adapters.sqlite.outbox import SqliteOutbox
 from cirrus.adapters.sqlite.payloads import SqlitePayloads
 from cirrus.adapters.sqlite.queue import SqliteQueue
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
+from cirrus.testing.failures import FailuresContract
 from cirrus.testing.items import ItemsContract
 from cirrus.testing.journal import JournalContract
 from cirrus.testing.outbox import OutboxContract
@@ -52,7 +53,7 @@ class Sqlite(PortsContract):
             database.close()
 
 
-class TestStateDb(Sqlite, StateDbContract, ItemsContract):
+class TestStateDb(Sqlite, StateDbContract, ItemsContract, FailuresContract):
     pass
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
@@ -15,11 +18,13 @@ from cirrus.client.watching import changes, summaries
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.record import Record
-from cirrus.errors import NotFound
+from cirrus.core.state import RUNNING
+from cirrus.errors import Fenced, NotFound
 from cirrus.flow import query
-from cirrus.flow.abort import abort
+from cirrus.flow.abort import NotRunning, abort
 from cirrus.flow.explain import Explanation, explain
 from cirrus.flow.export import export
+from cirrus.flow.failures import FailureGroup, failure_groups
 from cirrus.flow.home import Home
 from cirrus.flow.plan import Planned, plan
 from cirrus.flow.select import select
@@ -30,6 +35,7 @@ from cirrus.flow.timeline import Timeline, timeline
 from cirrus.ports.compute import Attempt, Outcome, TaskSpec
 from cirrus.ports.journal import AttemptLog
 from cirrus.ports.query import Query
+from cirrus.ports.queue import Kept
 from cirrus.ports.state_db import Execution
 from cirrus.settings import Deployment, Project, environment
 
@@ -110,6 +116,10 @@ class Client:
     def stats(self) -> Stats:
         """How many records entered each state, hour by hour and day by day."""
         return stats(self.home)
+
+    def errors(self, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[FailureGroup]:
+        """The failures that match, grouped by workflow, step and folded message, the most frequent first."""
+        return failure_groups(self.home, self.select(**filters), limit)
 
     def record(self, payload_id: str) -> Record:
         """One record; NotFound if there is none."""
@@ -194,9 +204,32 @@ class Client:
         """What the tasks of an execution printed, oldest attempt first."""
         return self.home.journal.logs(found.execution_id)
 
+    def quarantined(self, limit: int | None = None) -> list[Kept]:
+        """Messages that were no payload, newest first."""
+        return self.home.queue.quarantined(sys.maxsize if limit is None else limit)
+
+    def requeue(self, names: Collection[str]) -> set[str]:
+        """Queue messages in quarantine again as they are; gives the names of those that were there."""
+        return self.home.queue.requeue(names, self.home.clock())
+
+    def discard(self, names: Collection[str]) -> set[str]:
+        """Remove messages from quarantine for good; gives the names of those that were there."""
+        return self.home.queue.discard(names)
+
     def abort(self, payload_id: str, reason: str = "aborted by an operator") -> Record:
         """Stop the running execution of a payload and give its record; NotFound, or NotRunning."""
         return abort(self.home, payload_id, reason)
+
+    def abort_all(self, **filters: Unpack[Filters]) -> Iterator[Record]:
+        """Stop the running executions of the records that match; gives the record of each that was stopped.
+
+        What has ended in the meantime is left alone.
+        """
+        chosen = self.select(**filters)
+        running = replace(chosen, states=chosen.states or tuple(RUNNING))
+        for found in list(query.records(self.home, running)):
+            with suppress(NotRunning, Fenced):
+                yield self.abort(found.payload_id)
 
     # ---------------------------------------------------------------- tasks
 

@@ -24,5 +24,6 @@ class Filters(TypedDict, total=False):
     min_attempts: int | None
     max_attempts: int | None
     output_collection: str | None
+    fingerprint: str | None
     sort: str
     ascending: bool

@@ -12,7 +12,10 @@ from cirrus.core.state import State
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One payload's record; instants are microseconds since the epoch, `executions` are ids, oldest first."""
+    """One payload's record; instants are microseconds since the epoch, `executions` are ids, oldest first.
+
+    `fingerprint` names the kind of its failure.
+    """
 
     payload_id: str
     state: State
@@ -23,6 +26,7 @@ class Record:
     last_error: str | None = None
     outputs: tuple[str, ...] = ()
     output_collections: tuple[str, ...] = ()
+    fingerprint: str | None = None
 
     @property
     def execution_id(self) -> str | None:
@@ -48,6 +52,7 @@ class Record:
             "state_updated": self.state_updated,
             "executions": list(self.executions),
             "last_error": self.last_error,
+            "error_fingerprint": self.fingerprint,
             "outputs": list(self.outputs),
             "output_collections": list(self.output_collections) or None,
         }

@@ -8,6 +8,7 @@ from cirrus.core.chain import chain
 from cirrus.core.event import EventType, WorkflowEvent
 from cirrus.core.execution_id import execution_arn
 from cirrus.core.failure import end_of, last_error
+from cirrus.core.failure_kind import failure_kind
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import input_key, output_key
 from cirrus.core.payload_id import derive, parse
@@ -54,8 +55,9 @@ def failed(
     error: str | None,
     cause: str | None,
     at: int,
+    step: str | None = None,
 ) -> Conclusion:
-    """Any other end: `status` is FAILED, TIMED_OUT or ABORTED."""
+    """Any other end: `status` is FAILED, TIMED_OUT or ABORTED; `step` is the state whose failure led to it."""
     state, kind = end_of(status, error)
     message = last_error(status, error, cause)
     return Conclusion(
@@ -66,6 +68,7 @@ def failed(
         last_error=message,
         error=error,
         cause=cause,
+        kind=None if state is State.ABORTED else failure_kind(workflow, step, message, _own(payload_id, execution_id)),
         events=(_event(home, kind, payload_id, workflow, execution_id, at, error=message),),
     )
 
@@ -80,6 +83,12 @@ def _next_id(document: dict[str, Any]) -> str | None:
         return str(parse(derive(collections, workflow, document["features"])))
     except (InvalidPayload, KeyError, TypeError):
         return None
+
+
+def _own(payload_id: str, execution_id: str) -> tuple[str, ...]:
+    """What a failure may say of its payload alone: its id, those of its Items and of its execution."""
+    itemids = parse(payload_id).itemids
+    return (payload_id, execution_id, itemids, *itemids.split("/")[:100])
 
 
 def _resolved(home: Home, output: Any) -> tuple[Any, bytes]:

@@ -292,7 +292,7 @@ class Driver:
             for command in commands:
                 pending.extend(self._carry_out(turn, running, given.path, command, given.event.at))
             if nest.done:
-                turn.ended[execution_id] = self._conclusion(running, nest.over, round(given.event.at * SECOND))
+                turn.ended[execution_id] = self._conclusion(turn, running, nest.over, round(given.event.at * SECOND))
 
     def _entered(self, running: Running, given: Input) -> Running:
         """The same with the execution that begins with this event, if one does."""
@@ -389,17 +389,23 @@ class Driver:
             return [begins]
         return [begins, self._came(path, command.ref, Result(described(made, at)), at)]
 
-    def _conclusion(self, running: Running, end: asl.End | None, now: int) -> Conclusion:
+    def _conclusion(self, turn: Turn, running: Running, end: asl.End | None, now: int) -> Conclusion:
         assert end is not None
         who = (self._home, running.payload_id, running.workflow, running.execution_id)
         try:
             if end.status == "SUCCEEDED":
                 return succeeded(*who, end.output, now)
-            return failed(*who, end.status, end.error, end.cause, now)
+            return failed(*who, end.status, end.error, end.cause, now, self._failed_step(turn, running.execution_id))
         except StoreError:
             raise
         except CirrusError as error:
             return failed(*who, "FAILED", "InvalidOutput", str(error), now)
+
+    def _failed_step(self, turn: Turn, execution_id: str) -> str | None:
+        """The state whose attempt failed last: what led to the end, in most workflows."""
+        logs = (log for log in reversed(turn.logs) if log.execution_id == execution_id and log.error is not None)
+        found = next(logs, None)
+        return self._home.journal.last_failed(execution_id) if found is None else found.state
 
     def logs(self, now: int) -> list[AttemptLog]:
         """What the attempts in flight have printed since the last call."""

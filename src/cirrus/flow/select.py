@@ -28,6 +28,7 @@ def select(
     min_attempts: int | None = None,
     max_attempts: int | None = None,
     output_collection: str | None = None,
+    fingerprint: str | None = None,
     sort: str = "updated",
     ascending: bool = False,
 ) -> Query:
@@ -51,6 +52,7 @@ def select(
         attempts_min=min_attempts,
         attempts_max=max_attempts,
         output_collection=output_collection,
+        fingerprint=fingerprint,
         sort=sort,
         ascending=ascending,
     )

@@ -79,5 +79,8 @@ class Journal(Protocol):
     def log(self, logs: Sequence[AttemptLog]) -> None:
         """Keep what attempts printed: added to what is there while they run, in its place once they have ended."""
 
+    def last_failed(self, execution_id: str) -> str | None:
+        """The state whose attempt at a task failed last, by the logs; None if none did."""
+
     def logs(self, execution_id: str) -> list[AttemptLog]:
         """The logs of an execution's attempts, oldest first."""

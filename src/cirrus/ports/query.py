@@ -19,7 +19,8 @@ class Query:
     `states` is any of these; `since` and `until` bound `updated` (at or after, before), in microseconds since the
     epoch; `collection` is one of the payload's collections, or all of them as its id has them; `item` is a glob over
     the ids of its Items (of several, joined by '/'); `attempts_min` and `attempts_max` count executions;
-    `output_collection` is a collection of the Items that the last success returned.
+    `output_collection` is a collection of the Items that the last success returned; `fingerprint` names a kind of
+    failure.
     """
 
     collections_workflow: str | None = None
@@ -34,13 +35,14 @@ class Query:
     attempts_min: int | None = None
     attempts_max: int | None = None
     output_collection: str | None = None
+    fingerprint: str | None = None
     sort: str = "updated"
     ascending: bool = False
 
     @property
     def searches(self) -> bool:
         """Whether records must be looked at one by one: something is asked that no order of them tells."""
-        asked = (self.error_prefix, self.error_text, self.item, self.output_collection)
+        asked = (self.error_prefix, self.error_text, self.item, self.output_collection, self.fingerprint)
         return any(asked) or self.attempts_min is not None or self.attempts_max is not None
 
 
@@ -70,4 +72,5 @@ def matches(query: Query, record: Record) -> bool:
         and (query.attempts_min is None or attempts >= query.attempts_min)
         and (query.attempts_max is None or attempts <= query.attempts_max)
         and (query.output_collection is None or query.output_collection in record.output_collections)
+        and query.fingerprint in {None, record.fingerprint}
     )

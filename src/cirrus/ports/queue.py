@@ -119,6 +119,15 @@ class Queue(Protocol):
     def quarantined(self, limit: int = 1000) -> list[Kept]:
         """The newest messages in quarantine."""
 
+    def kept(self, name: str) -> Kept | None:
+        """One message in quarantine by its name."""
+
+    def requeue(self, names: Collection[str], at: int) -> set[str]:
+        """Queue messages in quarantine again as they are; gives the names of those that were there."""
+
+    def discard(self, names: Collection[str]) -> set[str]:
+        """Remove messages from quarantine for good; gives the names of those that were there."""
+
     def holds(self, payload_id: str) -> bool:
         """Whether a message of this payload id waits or is being worked on."""
 

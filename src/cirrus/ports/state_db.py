@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cirrus.core.event import WorkflowEvent
+from cirrus.core.failure_kind import FailureKind
 from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.ports.query import SORTS as SORTS
@@ -72,7 +73,8 @@ class Conclusion:
     """The end of an execution, with everything that must be sent because of it.
 
     `output` is the JSON text that the workflow returned; `published` says whether it has Items to publish: `items`, of
-    `output_collections`; `next` are the payloads (JSON texts) of the chain to queue.
+    `output_collections`; `next` are the payloads (JSON texts) of the chain to queue; `kind` is
+    the kind of a failure.
     """
 
     payload_id: str
@@ -89,6 +91,18 @@ class Conclusion:
     events: tuple[WorkflowEvent, ...] = ()
     next: tuple[Message, ...] = ()
     items: tuple[ItemRef, ...] = ()
+    kind: FailureKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many records have failed in one way, when the first and the last of them did, and which was the last."""
+
+    kind: FailureKind
+    count: int
+    first: int
+    last: int
+    sample: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +179,12 @@ class StateDb(Protocol):
         """How many records entered each state between two instants, in slots of SLOT microseconds by their beginning.
 
         The slot in which `since` lies counts whole; what is older than KEPT_SLOTS need not be known any more.
+        """
+
+    def failures(self, query: Query) -> list[Failures]:
+        """The records of a query that have a kind of failure, grouped by it, the most frequent kind first.
+
+        `sort` and `ascending` mean nothing here.
         """
 
     def execution(self, execution_id: str) -> Execution | None:

@@ -38,6 +38,13 @@ class JournalContract(PortsContract):
         assert ports.journal.read(first) == entries
         assert ports.journal.read(second) == [Entry(second, 0, b"{}")]
 
+    def test_the_state_that_failed_last(self, ports: Ports) -> None:
+        known = _run(ports, "1")
+        assert ports.journal.last_failed(known) is None
+        logs = [replace(LOG, execution_id=known, ref=n, state=f"s{n}", started=AT + n) for n in range(3)]
+        ports.journal.log([logs[0], replace(logs[1], error="KeyError"), logs[2]])
+        assert ports.journal.last_failed(known) == "s1"
+
     def test_same_number_twice_is_an_error_and_changes_nothing(self, ports: Ports) -> None:
         known = _run(ports, "1")
         ports.journal.append("o", [Entry(known, 0, b"first")])

@@ -146,6 +146,23 @@ class QueueContract(PortsContract):
         assert ports.queue.depth() == len(BODIES)
         assert [kept.name for kept in ports.queue.quarantined()] == ["name-1"]
 
+    def test_from_quarantine_to_the_queue_again(self, ports: Ports) -> None:
+        ports.queue.quarantine([Rejected(b"{oops", "name-1", "why", event(UNKNOWN))])
+        kept = ports.queue.kept("name-1")
+        assert kept is not None
+        assert kept.body == b"{oops"
+        assert ports.queue.requeue(["name-1", "no-such"], AT + 1) == {"name-1"}
+        assert ports.queue.kept("name-1") is None
+        (taken,) = ports.queue.take(5, owner="o", now=AT + 2, until=AT + 3)
+        assert taken.body == b"{oops"
+        assert ports.queue.requeue(["name-1"], AT + 1) == set()
+
+    def test_dropped_from_quarantine(self, ports: Ports) -> None:
+        ports.queue.quarantine([Rejected(b"x", f"name-{n}", "why", event(UNKNOWN)) for n in range(3)])
+        assert ports.queue.discard(["name-0", "name-2", "no-such"]) == {"name-0", "name-2"}
+        assert [kept.name for kept in ports.queue.quarantined()] == ["name-1"]
+        assert ports.queue.depth() == 0
+
     def test_newest_in_quarantine_first(self, ports: Ports) -> None:
         for n in range(5):
             ports.queue.quarantine([Rejected(b"x", f"name-{n}", "why", event(UNKNOWN, at=AT + n))])

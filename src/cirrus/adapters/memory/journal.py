@@ -109,6 +109,10 @@ class MemoryJournal:
                     text = joined(before.text, log.text) if before and log.ended is None else log.text
                     tables.logs[log.execution_id, log.ref] = replace(log, text=text)
 
+    def last_failed(self, execution_id: str) -> str | None:
+        """The state whose attempt at a task failed last, by the logs; None if none did."""
+        return next((log.state for log in reversed(self.logs(execution_id)) if log.error is not None), None)
+
     def logs(self, execution_id: str) -> list[AttemptLog]:
         """The logs of an execution's attempts, oldest first."""
         with self._store.reading() as tables:

@@ -101,6 +101,23 @@ class MemoryQueue:
         with self._store.reading() as tables:
             return sorted(tables.quarantine.values(), key=lambda kept: (-kept.at, kept.name))[:limit]
 
+    def kept(self, name: str) -> Kept | None:
+        """One message in quarantine by its name."""
+        with self._store.reading() as tables:
+            return tables.quarantine.get(name)
+
+    def requeue(self, names: Collection[str], at: int) -> set[str]:
+        """Queue messages in quarantine again as they are; gives the names of those that were there."""
+        with self._store.writing() as tables:
+            found = {name: tables.quarantine[name] for name in names if name in tables.quarantine}
+            self.put([Message(one.body) for one in found.values()], at)
+            return self.discard(found)
+
+    def discard(self, names: Collection[str]) -> set[str]:
+        """Remove messages from quarantine for good; gives the names of those that were there."""
+        with self._store.writing() as tables:
+            return {name for name in names if tables.quarantine.pop(name, None) is not None}
+
     def holds(self, payload_id: str) -> bool:
         """Whether a message of this payload id waits or is being worked on."""
         with self._store.reading() as tables:

@@ -9,6 +9,7 @@ from typing import Any
 from cirrus.adapters.memory.store import Outgoing, Store, Tables, Waiting
 from cirrus.core import page_token
 from cirrus.core.event import WorkflowEvent
+from cirrus.core.failure_kind import FailureKind
 from cirrus.core.jsontext import encode
 from cirrus.core.keys import id_key
 from cirrus.core.payload_id import parse
@@ -16,7 +17,19 @@ from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.query import matches
-from cirrus.ports.state_db import SLOT, SORTS, Claim, Conclusion, Execution, ItemRef, ItemUse, Page, Query, Start
+from cirrus.ports.state_db import (
+    SLOT,
+    SORTS,
+    Claim,
+    Conclusion,
+    Execution,
+    Failures,
+    ItemRef,
+    ItemUse,
+    Page,
+    Query,
+    Start,
+)
 
 _STATUS = {State.COMPLETED: "SUCCEEDED", State.ABORTED: "ABORTED"}
 _SHAPES: dict[str, tuple[type, ...]] = {"updated": (int, str), "state": (str, int, str), "id": (str,)}
@@ -76,6 +89,16 @@ class MemoryStateDb:
                     states = counts.setdefault(slot, {})
                     states[state] = states.get(state, 0) + 1
         return dict(sorted(counts.items()))
+
+    def failures(self, query: Query) -> list[Failures]:
+        """The records of a query that have a kind of failure, grouped by it, the most frequent kind first."""
+        groups: dict[str, list[Record]] = {}
+        with self._store.reading() as tables:
+            for record in tables.records.values():
+                if record.fingerprint is not None and matches(query, record):
+                    groups.setdefault(record.fingerprint, []).append(record)
+            found = [_failures(tables.kinds[name], records) for name, records in groups.items()]
+        return sorted(found, key=lambda one: (-one.count, -one.last, one.kind.fingerprint))
 
     def execution(self, execution_id: str) -> Execution | None:
         """One execution with its bodies, None if there is none of that id."""
@@ -170,7 +193,10 @@ class MemoryStateDb:
             last_error=end.last_error,
             outputs=end.outputs,
             output_collections=end.output_collections,
+            fingerprint=None if end.kind is None else end.kind.fingerprint,
         )
+        if end.kind is not None:
+            tables.kinds[end.kind.fingerprint] = end.kind
         tables.entered.append((end.at, end.state))
         tables.executions[end.execution_id] = replace(
             tables.executions[end.execution_id],
@@ -216,6 +242,11 @@ def _unchanged(current: Record | None, previous: Record | None) -> bool:
 def _current(tables: Tables, payload_id: str, execution_id: str) -> Record | None:
     record = tables.records.get(payload_id)
     return record if record is not None and record.execution_id == execution_id else None
+
+
+def _failures(kind: FailureKind, records: list[Record]) -> Failures:
+    first, last = (pick(records, key=lambda record: record.updated) for pick in (min, max))
+    return Failures(kind, len(records), first.updated, last.updated, last.payload_id)
 
 
 def _use(tables: Tables, item: ItemRef, made: bool, execution_id: str) -> ItemUse:

@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import dataclass, field, fields
 
 from cirrus.core.event import WorkflowEvent
+from cirrus.core.failure_kind import FailureKind
 from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.core.throttle import Pause
@@ -68,6 +69,7 @@ class Tables:
     logs: dict[tuple[str, int], AttemptLog] = field(default_factory=dict)
     items: dict[tuple[ItemRef, bool, str], None] = field(default_factory=dict)
     events: list[WorkflowEvent] = field(default_factory=list)
+    kinds: dict[str, FailureKind] = field(default_factory=dict)
     entered: list[tuple[int, State]] = field(default_factory=list)
     messages: dict[int, Waiting] = field(default_factory=dict)
     quarantine: dict[str, Kept] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from cirrus.core.failure_kind import FailureKind
 from cirrus.errors import StoreError
 from cirrus.ports.state_db import KEPT_SLOTS, SLOT
 
@@ -42,6 +43,7 @@ class Database:
         self._depth = 0
         self._ids: dict[tuple[str, str], int] = {}
         self._names: dict[int, str] = {}
+        self._failures: dict[str, int] = {}
         self._bodies: dict[bytes, int] = {}
         self._entered: Counter[tuple[int, int]] = Counter()
         try:
@@ -124,6 +126,7 @@ class Database:
     def _rollback(self) -> None:
         self._ids.clear()
         self._names.clear()
+        self._failures.clear()
         self._bodies.clear()
         self._entered.clear()
         if self._connection.in_transaction:
@@ -203,6 +206,18 @@ class Database:
         self._connection.executemany(_COUNT, rows)
         self._connection.execute("DELETE FROM transitions WHERE slot < ?", (rows[0][0] - KEPT_SLOTS * SLOT,))
         self._entered.clear()
+
+    def failure_id(self, kind: FailureKind) -> int:
+        """The number of a kind of failure; only inside a group."""
+        known = self._failures.get(kind.fingerprint)
+        if known is None:
+            self.run(
+                "INSERT OR IGNORE INTO failures (fingerprint, workflow, step, message) VALUES (?, ?, ?, ?)",
+                (kind.fingerprint, kind.workflow, kind.step, kind.message),
+            )
+            found = self.row("SELECT id FROM failures WHERE fingerprint = ?", (kind.fingerprint,))
+            known = self._failures[kind.fingerprint] = int(found[0])
+        return known
 
     def close(self) -> None:
         """Close the connection."""

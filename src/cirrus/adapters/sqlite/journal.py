@@ -146,6 +146,14 @@ class SqliteJournal:
             ),
         )
 
+    def last_failed(self, execution_id: str) -> str | None:
+        """The state whose attempt at a task failed last, by the logs; None if none did."""
+        sql = "SELECT state FROM logs WHERE execution = (SELECT id FROM executions WHERE name = ?)"
+        row = self._db.row(
+            f"{sql} AND error IS NOT NULL ORDER BY started DESC, ref DESC LIMIT 1", (pack(execution_id),)
+        )
+        return row[0] if row else None
+
     def logs(self, execution_id: str) -> list[AttemptLog]:
         """The logs of an execution's attempts, oldest first."""
         sql = "SELECT ref, state, task, attempt, started, ended, error, text FROM logs"

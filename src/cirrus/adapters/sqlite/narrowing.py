@@ -57,6 +57,8 @@ def _asked(query: Query) -> Iterator[tuple[str, list[Any]]]:
         yield "r.attempts >= ?", [query.attempts_min]
     if query.attempts_max is not None:
         yield "r.attempts <= ?", [query.attempts_max]
+    if query.fingerprint is not None:
+        yield "r.failure = (SELECT id FROM failures WHERE fingerprint = ?)", [query.fingerprint]
     if query.output_collection is not None:
         name = encode(query.output_collection).decode()
         words = "(instr(r.output_collections, ?) = 1 OR instr(r.output_collections, ?) > 0)"
@@ -103,6 +105,9 @@ def candidates(db: Database, query: Query) -> list[int] | None:
 def _narrow(db: Database, query: Query) -> Iterator[tuple[str, list[Any]]]:
     if query.attempts_min is not None and query.attempts_min > 1:
         yield "SELECT id FROM records WHERE attempts > 1 AND attempts >= ?", [query.attempts_min]
+    if query.fingerprint is not None:
+        sql = "SELECT id FROM records WHERE failure = (SELECT id FROM failures WHERE fingerprint = ?)"
+        yield sql, [query.fingerprint]
     if query.item is not None:
         yield from _by_item(db, query, query.item)
     if query.error_prefix:

@@ -23,7 +23,8 @@ from cirrus.ports.query import SORTS, Query
 BUDGET = 20_000
 LEAST = 100
 _COLUMNS = (
-    "r.id, r.key, r.full_id, r.state, r.created, r.updated, r.claimed_at, r.last_error, r.outputs, r.output_collections"
+    "r.id, r.key, r.full_id, r.state, r.created, r.updated, r.claimed_at, r.last_error, r.outputs,"
+    " r.output_collections, r.failure"
 )
 _SHAPES: dict[str, tuple[type, ...]] = {"updated": (int, int), "state": (int, int, int), "id": (str,)}
 _TROUBLED = tuple(sorted(ENDED - {State.COMPLETED}))
@@ -102,7 +103,9 @@ def _ranges(db: Database, query: Query) -> list[_Range]:
         if query.collections_workflow is None and query.workflow is None and query.collection is None:
             return [_Range("true", ())]
         return [_Range("r.key >= ? AND r.key < ?", key_range(name)) for _, name in known]
-    wanted = query.states or (_TROUBLED if query.error_prefix or query.error_text else tuple(State))
+    wanted = query.states or (
+        _TROUBLED if query.error_prefix or query.error_text or query.fingerprint else tuple(State)
+    )
     return [
         _Range("r.grp = ? AND r.state = ?", (group, NUMBER[state]), NUMBER[state])
         for group, _ in known

@@ -136,6 +136,24 @@ class SqliteQueue:
         sql = "SELECT q.name, q.at, q.reason, b.body FROM quarantine q JOIN bodies b ON b.id = q.body"
         return [Kept(*row) for row in self._db.rows(f"{sql} ORDER BY q.at DESC, q.name LIMIT ?", (limit,))]
 
+    def kept(self, name: str) -> Kept | None:
+        """One message in quarantine by its name."""
+        sql = "SELECT q.name, q.at, q.reason, b.body FROM quarantine q JOIN bodies b ON b.id = q.body WHERE q.name = ?"
+        row = self._db.row(sql, (name,))
+        return Kept(*row) if row else None
+
+    def requeue(self, names: Collection[str], at: int) -> set[str]:
+        """Queue messages in quarantine again as they are; gives the names of those that were there."""
+        with self._db.group():
+            found = {name: one for name in names if (one := self.kept(name)) is not None}
+            self.put([Message(one.body) for one in found.values()], at)
+            return self.discard(found)
+
+    def discard(self, names: Collection[str]) -> set[str]:
+        """Remove messages from quarantine for good; gives the names of those that were there."""
+        with self._db.group():
+            return {name for name in names if self._db.run("DELETE FROM quarantine WHERE name = ?", (name,)).rowcount}
+
     def holds(self, payload_id: str) -> bool:
         """Whether a message of this payload id waits or is being worked on."""
         return self._db.row("SELECT 1 FROM messages WHERE key = ? LIMIT 1", (id_key(payload_id),)) is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 from cirrus.adapters.sqlite.columns import NUMBER, STATE, pack, unpack
 from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.failures import failures
 from cirrus.adapters.sqlite.lanes import insert
 from cirrus.adapters.sqlite.narrowing import conditions, groups
 from cirrus.adapters.sqlite.paging import page
@@ -17,11 +18,11 @@ from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.ports.outbox import Subscriptions
-from cirrus.ports.state_db import SLOT, Claim, Conclusion, Execution, ItemRef, ItemUse, Page, Query, Start
+from cirrus.ports.state_db import SLOT, Claim, Conclusion, Execution, Failures, ItemRef, ItemUse, Page, Query, Start
 
 _RUNNING = tuple(sorted(NUMBER[state] for state in RUNNING))
 _STATUS = {State.COMPLETED: "SUCCEEDED", State.ABORTED: "ABORTED"}
-COLUMNS = "id, key, full_id, state, created, updated, claimed_at, last_error, outputs, output_collections"
+COLUMNS = "id, key, full_id, state, created, updated, claimed_at, last_error, outputs, output_collections, failure"
 _CHUNK = 500
 
 
@@ -31,6 +32,7 @@ class SqliteStateDb:
     def __init__(self, database: Database, subscriptions: Subscriptions | None = None) -> None:
         self._db = database
         self._subscriptions = subscriptions or Subscriptions()
+        self._fingerprints: dict[int, str | None] = {}
 
     # ---------------------------------------------------------------- reading
 
@@ -51,7 +53,13 @@ class SqliteStateDb:
             sql = f"SELECT record, name FROM executions WHERE record IN ({marks}) ORDER BY record, n"
             for record, name in self._db.rows(sql, chunk):
                 executions[record].append(unpack(name))
-        return [_record(row, executions[row[0]]) for row in rows]
+        return [_record(row, executions[row[0]], self._fingerprint(row[-1])) for row in rows]
+
+    def _fingerprint(self, failure: int | None) -> str | None:
+        if failure is not None and failure not in self._fingerprints:
+            found = self._db.row("SELECT fingerprint FROM failures WHERE id = ?", (failure,))
+            self._fingerprints[failure] = found[0] if found else None
+        return None if failure is None else self._fingerprints[failure]
 
     def page(self, query: Query, limit: int, token: str | None = None) -> Page:
         """Up to `limit` records; the token stays valid whatever is written in between. ValueError on a bad token."""
@@ -76,6 +84,10 @@ class SqliteStateDb:
         for slot, state, number in self._db.rows(sql, (since - since % SLOT, until)):
             counts.setdefault(slot, {})[STATE[state]] = number
         return counts
+
+    def failures(self, query: Query) -> list[Failures]:
+        """The records of a query that have a kind of failure, grouped by it, the most frequent kind first."""
+        return failures(self._db, query)
 
     def execution(self, execution_id: str) -> Execution | None:
         """One execution with its bodies, None if there is none of that id."""
@@ -174,7 +186,7 @@ class SqliteStateDb:
             return None
         self._db.run(
             "UPDATE records SET state = ?, updated = ?, claimed_at = ?, last_error = NULL, outputs = NULL,"
-            " output_collections = NULL WHERE id = ?",
+            " output_collections = NULL, failure = NULL WHERE id = ?",
             (NUMBER[state], claim.at, claim.at, row[0]),
         )
         return int(row[0])
@@ -213,14 +225,15 @@ class SqliteStateDb:
         record, execution_row = current
         output = None if end.output is None else self._db.body_id(end.output)
         self._db.run(
-            "UPDATE records SET state = ?, updated = ?, last_error = ?, outputs = ?, output_collections = ?"
-            " WHERE id = ?",
+            "UPDATE records SET state = ?, updated = ?, last_error = ?, outputs = ?, output_collections = ?,"
+            " failure = ? WHERE id = ?",
             (
                 NUMBER[end.state],
                 end.at,
                 end.last_error,
                 encode(end.outputs).decode() if end.outputs else None,
                 encode(end.output_collections).decode() if end.output_collections else None,
+                None if end.kind is None else self._db.failure_id(end.kind),
                 record,
             ),
         )
@@ -309,8 +322,8 @@ def execution(row: Any) -> Execution:
     return Execution(*(unpack(row[0]), *row[1:10], row[10] or b""))
 
 
-def _record(row: Any, executions: list[str]) -> Record:
-    _, key, full_id, state, created, updated, claimed_at, last_error, outputs, output_collections = row
+def _record(row: Any, executions: list[str], fingerprint: str | None) -> Record:
+    _, key, full_id, state, created, updated, claimed_at, last_error, outputs, output_collections, _ = row
     return Record(
         payload_id=full_id or key,
         state=STATE[state],
@@ -321,6 +334,7 @@ def _record(row: Any, executions: list[str]) -> Record:
         last_error=last_error,
         outputs=tuple(decode(outputs)) if outputs else (),
         output_collections=tuple(decode(output_collections)) if output_collections else (),
+        fingerprint=fingerprint,
     )
 
 

@@ -62,6 +62,7 @@ _FILTERS = (
     click.option("--error-text", help="Only records whose last error contains this text."),
     click.option("--min-attempts", type=click.IntRange(1), help="Only what was tried so often at least."),
     click.option("--max-attempts", type=click.IntRange(1), help="Only what was tried so often at most."),
+    click.option("--fingerprint", help="Only records that failed in this way, as `errors` names it."),
     click.option("--output-collection", help="Only records whose last success made an Item of this collection."),
 )
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "summary": (f"{_HERE}records:summary", "How many records are in each state."),
     "watch": (f"{_HERE}watch:watch", "Follow records or counts live."),
     "timeline": (f"{_HERE}timeline:timeline", "Every attempt and step of a payload on one screen."),
+    "errors": (f"{_HERE}errors:errors", "What has failed, grouped by its kind."),
+    "quarantine": (f"{_HERE}quarantine:quarantine", "Messages that were no payload."),
     "explain": (f"{_HERE}explain:explain", "Why a payload is in its state, and what queueing it would do."),
     "stats": (f"{_HERE}stats:stats", "State transitions per hour and day."),
     "items": (f"{_HERE}items:items", "The output Items of records: list, show, validate, open."),

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cirrus.core.instant import iso
+from cirrus.core.jsontext import encode
 from cirrus.core.state import State
 from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import filter_options, filters, meant, raw_option, sort_options
@@ -70,9 +71,20 @@ def _quoted(cell: str) -> str:
 
 
 @click.command()
-@click.argument("payload_id", type=PayloadId())
+@click.argument("payload_id", type=PayloadId(), required=False)
+@filters
 @raw_option
 @click.pass_obj
-def abort(managed: Managed, payload_id: str, raw: bool) -> None:
-    """Stop the running execution of a payload; its record ends ABORTED."""
-    output.document(managed.client().abort(payload_id).to_json(), raw=raw)
+def abort(managed: Managed, /, payload_id: str | None, raw: bool, **given: Any) -> None:
+    """Stop the running execution of a payload, or of every record that matches; records end ABORTED."""
+    chosen = {name: value for name, value in given.items() if value not in (None, ())}
+    if (payload_id is None) == (not chosen):
+        raise click.UsageError("either PAYLOAD_ID or options that choose records are expected")
+    if payload_id is not None:
+        output.document(managed.client().abort(payload_id).to_json(), raw=raw)
+        return
+    stopped = 0
+    for record in managed.client().abort_all(**meant(**chosen)):
+        stopped += 1
+        output.line(encode(record.to_json()))
+    output.say(f"{stopped} stopped")

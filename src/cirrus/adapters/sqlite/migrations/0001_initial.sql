@@ -29,11 +29,22 @@ CREATE TABLE records (
     last_error TEXT,
     outputs TEXT,                           -- JSON array of URLs
     output_collections TEXT,                -- JSON array of names
-    attempts INTEGER NOT NULL DEFAULT 0     -- how many executions it has
+    attempts INTEGER NOT NULL DEFAULT 0,    -- how many executions it has
+    failure INTEGER REFERENCES failures     -- the kind of its failure
 );
 CREATE INDEX records_by_state ON records (grp, state, updated);
 CREATE INDEX records_by_error ON records (last_error) WHERE last_error IS NOT NULL;
 CREATE INDEX records_by_attempts ON records (attempts) WHERE attempts > 1;
+
+CREATE INDEX records_by_failure ON records (failure, updated) WHERE failure IS NOT NULL;
+
+CREATE TABLE failures (                     -- kinds of failures
+    id INTEGER PRIMARY KEY,
+    fingerprint TEXT NOT NULL UNIQUE,
+    workflow TEXT NOT NULL,
+    step TEXT NOT NULL,                     -- the state that failed, empty where none is known
+    message TEXT NOT NULL                   -- what its failures have in common
+);
 
 CREATE TABLE transitions (
     slot INTEGER NOT NULL,                  -- its beginning
