@@ -482,6 +482,12 @@ MAPS: list[Row] = [
     ("reader of another resource", reading(Resource="arn:aws:states:::s3:putObject"), f"{A}/ItemReader/Resource"),
     ("unknown field of a reader", reading(Foo=1), f"{A}/ItemReader/Foo"),
     ("reader without InputType", reading({}), f"{A}/ItemReader/ReaderConfig"),
+    (
+        "inventory with InputType",
+        reading({"ManifestType": "S3_INVENTORY", "InputType": "CSV"}),
+        f"{A}/ItemReader/ReaderConfig/InputType",
+    ),
+    ("flattened without InputType", reading({"Transformation": "LOAD_AND_FLATTEN"}), f"{A}/ItemReader/ReaderConfig"),
     ("InputType", reading({"InputType": "XML"}), f"{A}/ItemReader/ReaderConfig/InputType"),
     ("ReaderConfig a text", reading("JSON"), f"{A}/ItemReader/ReaderConfig"),
     ("unknown field of ReaderConfig", reading({"InputType": "JSON", "Limit": 1}), f"{A}/ItemReader/ReaderConfig/Limit"),
@@ -493,7 +499,7 @@ MAPS: list[Row] = [
         f"{A}/ItemReader/ReaderConfig/CSVHeaderLocation",
     ),
     ("CSVDelimiter", reading({"InputType": "CSV", "CSVDelimiter": ","}), f"{A}/ItemReader/ReaderConfig/CSVDelimiter"),
-    ("MaxItems of nothing", reading({"InputType": "JSON", "MaxItems": 0}), f"{A}/ItemReader/ReaderConfig/MaxItems"),
+    ("MaxItems below 0", reading({"InputType": "JSON", "MaxItems": -1}), f"{A}/ItemReader/ReaderConfig/MaxItems"),
     (
         "MaxItems twice",
         reading({"InputType": "JSON", "MaxItems": 1, "MaxItemsPath": "$.a"}),

@@ -129,5 +129,6 @@ def test_texts_that_are_no_times(text: Any) -> None:
 
 
 def test_times_are_shown_with_milliseconds() -> None:
+    assert show_time(1.0) == "1970-01-01T00:00:01Z"
     assert show_time(0.0625) == "1970-01-01T00:00:00.062Z"
     assert json.loads(data.text(show_time(1.5))) == "1970-01-01T00:00:01.500Z"

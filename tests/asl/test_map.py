@@ -117,6 +117,8 @@ TOLERANCE = [
     ({"ToleratedFailureCount": 4}, False),
     ({"ToleratedFailurePercentage": 50}, True),
     ({"ToleratedFailurePercentage": 49}, False),
+    ({"ToleratedFailurePercentage": 50.5}, True),
+    ({"ToleratedFailurePercentage": 49.9}, False),
     ({"ToleratedFailureCount": 9, "ToleratedFailurePercentage": 40}, False),
 ]
 
@@ -230,6 +232,14 @@ READ = [
         [{"a": "1", "b": "2"}],
     ),
     ([1, 2, 3], {"MaxItems": 1}, [1]),
+    ([1, 2, 3], {"MaxItems": 0}, [1, 2, 3]),
+    ([1, 2, 3], {"MaxItems": 2.0}, [1, 2]),
+    ([1, 2, 3], {"MaxItems": 100_000_001}, [1, 2, 3]),
+    ('{"a": 1, "b": 2}', {"MaxItems": 1}, {"a": 1}),
+    ('{"a": "\u2028"}\n', {"InputType": "JSONL"}, [{"a": "\u2028"}]),
+    ("a,b\n   \n", {"InputType": "CSV"}, [{"a": "   ", "b": ""}]),
+    ("H1,\n1,2,3\n,,,\n", {"InputType": "CSV"}, [{"H1": "1", "": "2"}, {"H1": "", "": ""}]),
+    ("0,True,{}\n1,2,3\n", {"InputType": "CSV"}, [{"0": "1", "True": "2", "{}": "3"}]),
 ]
 
 
@@ -242,16 +252,74 @@ def test_items_of_a_file(content: Any, config: dict[str, Any], expected: Any) ->
     ("content", "config"),
     [
         ("{", {}),
-        ("{}", {}),
+        ("5", {}),
         ("[]", {"ItemsPointer": "/a"}),
         ("x", {"InputType": "PARQUET"}),
         (5, {}),
         ("[" * 100_000, {}),
+        ("a,a\n1,2\n", {"InputType": "CSV"}),
+        ("[1]", {"MaxItems": -1}),
+        ("[1]", {"MaxItems": 1.5}),
+        ("[1]", {"MaxItems": "x"}),
+        ("[1]", {"MaxItems": True}),
     ],
 )
 def test_files_that_hold_no_items(content: Any, config: dict[str, Any]) -> None:
-    with pytest.raises(Failure):
+    with pytest.raises(Failure) as failure:
         parse_items(content, config)
+    assert failure.value.error == "States.ItemReaderFailed"
+
+
+OBJECT = {"b": 2, "a": {"x": 1}}
+PLACE = {
+    "k.$": "$$.Map.Item.Key",
+    "v.$": "$$.Map.Item.Value",
+    "i.$": "$$.Map.Item.Index",
+    "s.$": "$$.Map.Item.Source",
+}
+
+
+def test_a_distributed_map_over_an_object() -> None:
+    assert output(one(mapping(mode="DISTRIBUTED")), OBJECT) == [
+        {"Key": "b", "Value": 2},
+        {"Key": "a", "Value": {"x": 1}},
+    ]
+    assert output(one(mapping(mode="DISTRIBUTED", ItemSelector=PLACE)), OBJECT)[1] == {
+        "k": "a",
+        "v": {"x": 1},
+        "i": 1,
+        "s": "STATE_DATA",
+    }
+    batched = mapping(mode="DISTRIBUTED", ItemBatcher={"MaxItemsPerBatch": 5})
+    assert output(one(batched), OBJECT) == [{"Items": [{"Key": "b", "Value": 2}, {"Key": "a", "Value": {"x": 1}}]}]
+    expressed = mapping(mode="DISTRIBUTED", QueryLanguage="JSONata", Items="{% $states.input %}")
+    assert output(one(expressed), OBJECT)[0] == {"Key": "b", "Value": 2}
+    fixed = mapping(mode="DISTRIBUTED", QueryLanguage="JSONata", Items={"a": "{% $states.input.b + 1 %}"})
+    assert output(one(fixed), OBJECT) == [{"Key": "a", "Value": 3}]
+
+
+def test_an_inline_map_over_an_object_fails() -> None:
+    assert problem(one(mapping()), OBJECT)[0] == "States.Runtime"
+    state = mapping(QueryLanguage="JSONata", Items="{% $states.input %}")
+    error, cause = problem(one(state), OBJECT)
+    assert error == "States.QueryEvaluationError"
+    assert cause
+    assert "Expected 'array', but was 'object'" in cause
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "source"),
+    [
+        ("getObject", {"Bucket": "b", "Key": "k/items.json"}, "s3://b/k/items.json"),
+        ("listObjectsV2", {"Bucket": "b", "Prefix": "k"}, "s3://b"),
+    ],
+)
+def test_the_source_of_items_that_were_read(kind: str, parameters: dict[str, Any], source: str) -> None:
+    reader = {"Resource": f"arn:aws:states:::s3:{kind}", "Parameters": parameters}
+    if kind == "getObject":
+        reader["ReaderConfig"] = {"InputType": "JSON"}
+    state = mapping(mode="DISTRIBUTED", ItemReader=reader, ItemSelector={"s.$": "$$.Map.Item.Source"})
+    assert output(one(state), {}, tasks={f"s3:{kind}": lambda given: [1]}) == [{"s": source}]
 
 
 def test_a_retried_map_starts_over() -> None:

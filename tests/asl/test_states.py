@@ -130,7 +130,25 @@ def test_heartbeats_put_the_timer_off() -> None:
     assert cancel == CancelTimer(timer.ref)
     assert again.at == 115.0
     _, commands = step(machine, execution, TimerFired(115.0, 3, again.ref))
-    assert commands == (CancelTask(call.ref), End("FAILED", None, "States.HeartbeatTimeout", None))
+    assert commands == (CancelTask(call.ref), End("FAILED", None, "States.Timeout", None))
+
+
+@pytest.mark.parametrize("name", ["States.HeartbeatTimeout", "States.Timeout", "States.ALL"])
+def test_a_missed_heartbeat_is_caught_by_either_name(name: str) -> None:
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:us-east-1:1:activity:a",
+        "TimeoutSeconds": 60,
+        "HeartbeatSeconds": 10,
+        "Next": "B",
+        "Catch": [
+            {"ErrorEquals": ["States.TaskFailed"], "Next": "B"},
+            {"ErrorEquals": [name], "ResultPath": "$.error", "Next": "C"},
+        ],
+    }
+    machine, execution, (_, _, heartbeat) = begin(chain(A=state, B={"Type": "Fail"}, C={"Type": "Succeed"}), {})
+    _, commands = step(machine, execution, TimerFired(110.0, 3, heartbeat.ref))
+    assert commands[-1] == End("SUCCEEDED", {"error": {"Error": "States.Timeout", "Cause": ""}})
 
 
 def test_events_that_nobody_awaits_change_nothing() -> None:

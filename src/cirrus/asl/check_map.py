@@ -58,9 +58,9 @@ def check_map(raw: Raw, jsonata: bool, pointer: str, findings: Findings) -> None
     """A Map state; its processor is checked as a scope of its own."""
     check_number(raw, "MaxConcurrency", COUNT, jsonata, pointer, findings)
     check_number(raw, "ToleratedFailureCount", COUNT, jsonata, pointer, findings)
-    check_number(raw, "ToleratedFailurePercentage", (0, 100), jsonata, pointer, findings)
-    check_items(raw, jsonata, pointer, findings)
+    check_number(raw, "ToleratedFailurePercentage", (0, 100), jsonata, pointer, findings, whole=False)
     distributed = check_processor(raw, pointer, findings)
+    check_items(raw, jsonata, distributed, pointer, findings)
     if not distributed:
         for field in DISTRIBUTED:
             if field in raw:
@@ -80,15 +80,16 @@ def check_map(raw: Raw, jsonata: bool, pointer: str, findings: Findings) -> None
                 findings.error(where, f"{field} must be an object, not {kind_of(raw[field])}")
 
 
-def check_items(raw: Raw, jsonata: bool, pointer: str, findings: Findings) -> None:
+def check_items(raw: Raw, jsonata: bool, distributed: bool, pointer: str, findings: Findings) -> None:
     """Where the items come from and what an iteration gets."""
     check_path(raw, "ItemsPath", pointer, findings, reference=True)
     findings.exclusive(raw, ("ItemSelector", "Parameters"), pointer)
     if "ItemReader" in raw:
         findings.exclusive(raw, ("ItemReader", "Items"), pointer)
     if "Items" in raw:
-        if not isinstance(raw["Items"], list) and not is_expression(raw["Items"]):
-            findings.error(f"{pointer}/Items", "Items must be an array or a JSONata expression")
+        kinds, words = ((list, dict), "an array, an object") if distributed else (list, "an array")
+        if not isinstance(raw["Items"], kinds) and not is_expression(raw["Items"]):
+            findings.error(f"{pointer}/Items", f"Items must be {words} or a JSONata expression")
         check_expressions(raw["Items"], f"{pointer}/Items", findings)
     if "ItemSelector" in raw:
         where = f"{pointer}/ItemSelector"
@@ -162,15 +163,26 @@ def check_reader(raw: Raw, jsonata: bool, pointer: str, findings: Findings) -> N
         findings.error(where, f"ReaderConfig must be an object, not {kind_of(config)}")
         return
     findings.known(config, READER, where, "ReaderConfig")
-    if str(raw.get("Resource")).endswith(":getObject"):
-        findings.required(config, ("InputType",), where)
     check_options(config, CHOICES, where, findings)
+    check_input_type(raw, config, where, findings)
     if config.get("CSVHeaderLocation") == "GIVEN":
         findings.required(config, ("CSVHeaders",), where)
     headers = config.get("CSVHeaders", [])
     if not isinstance(headers, list) or not all(isinstance(name, str) for name in headers):
         findings.error(f"{where}/CSVHeaders", "CSVHeaders must be an array of strings")
-    check_number(config, "MaxItems", (1, 100_000_000), jsonata, where, findings)
+    check_number(config, "MaxItems", (0, 100_000_000), jsonata, where, findings)
+
+
+def check_input_type(raw: Raw, config: Raw, pointer: str, findings: Findings) -> None:
+    """Which files need an InputType, which may have none, and which the engine cannot read."""
+    inventory = config.get("ManifestType") == "S3_INVENTORY"
+    if inventory and config.get("InputType") not in (None, "MANIFEST"):
+        findings.error(f"{pointer}/InputType", "An S3_INVENTORY has no InputType: its files are CSV")
+    flat = config.get("Transformation") == "LOAD_AND_FLATTEN"
+    if (flat or str(raw.get("Resource")).endswith(":getObject")) and not inventory:
+        findings.required(config, ("InputType",), pointer)
+    if config.get("InputType") == "PARQUET":
+        findings.unsupported(f"{pointer}/InputType", "files of the InputType PARQUET are read")
 
 
 def check_options(config: Raw, options: Mapping[str, tuple[str, ...]], pointer: str, findings: Findings) -> None:

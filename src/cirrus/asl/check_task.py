@@ -12,7 +12,6 @@ from cirrus.asl.resource import INVOKE, OPTIMISED, REQUIRED, SUPPORTED, Resource
 Raw = Mapping[str, Any]
 
 SECONDS = (1, 99_999_999)
-UNSUPPORTED = "UNSUPPORTED_RESOURCE"
 
 
 def check_task(raw: Raw, jsonata: bool, pointer: str, findings: Findings) -> None:
@@ -57,11 +56,7 @@ def check_resource(resource: Resource, where: str, findings: Findings) -> None:
         if kind == "activity":
             findings.error(where, "Express state machine does not support activity ARN")
     if resource.kind not in SUPPORTED:
-        text = f"'{resource.kind}' runs on AWS only, not on the engine of Cirrus"
-        if findings.supported_only:
-            findings.error(where, text, UNSUPPORTED)
-        else:
-            findings.warn(where, text, UNSUPPORTED)
+        findings.unsupported(where, f"'{resource.kind}' runs")
 
 
 def check_parameters(raw: Raw, resource: Resource, jsonata: bool, pointer: str, findings: Findings) -> None:

@@ -17,15 +17,25 @@ VARIABLE = re.compile(r"[^\W\d_]\w{0,79}")
 LITERAL_PATH = re.compile(r"\$(\$)?([.\[]|[^\W\d_]\w*[.\[]).*", re.DOTALL)
 
 
+def is_number(value: Any, least: int, most: int) -> bool:
+    """Whether a value is a number within bounds."""
+    return not isinstance(value, bool) and isinstance(value, int | float) and least <= value <= most
+
+
 def is_whole(value: Any, least: int, most: int) -> bool:
     """Whether a value is a whole number within bounds."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return least <= value <= most and value == int(value)
+    return is_number(value, least, most) and bool(value == int(value))
 
 
 def check_number(
-    raw: Mapping[str, Any], field: str, bounds: tuple[int, int], jsonata: bool, pointer: str, findings: Findings
+    raw: Mapping[str, Any],
+    field: str,
+    bounds: tuple[int, int],
+    jsonata: bool,
+    pointer: str,
+    findings: Findings,
+    *,
+    whole: bool = True,
 ) -> None:
     """A number, or an expression in a JSONata state; its twin that ends in `Path` otherwise."""
     least, most = bounds
@@ -33,8 +43,9 @@ def check_number(
         value = raw[field]
         if jsonata and isinstance(value, str):
             check_expression(value, f"{pointer}/{field}", findings)
-        elif not is_whole(value, least, most):
-            findings.error(f"{pointer}/{field}", f"{field} must be a whole number between {least} and {most}")
+        elif not (is_whole(value, least, most) or (not whole and is_number(value, least, most))):
+            words = "a whole number" if whole else "a number"
+            findings.error(f"{pointer}/{field}", f"{field} must be {words} between {least} and {most}")
     findings.exclusive(raw, (field, f"{field}Path"), pointer)
     if f"{field}Path" in raw and not jsonata:
         check_path(raw, f"{field}Path", pointer, findings, reference=True)

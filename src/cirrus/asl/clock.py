@@ -25,9 +25,13 @@ def read_time(text: object) -> float | None:
 
 
 def show_time(at: float) -> str:
-    """The time in UTC with milliseconds, as the context object shows it; within the years 1970 to 9999."""
+    """The time in UTC with milliseconds, left out where there are none, as the context object shows it.
+
+    Within the years 1970 to 9999.
+    """
     at = min(max(at, 0.0), LAST)
-    return (EPOCH + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at * 1000) % 1000:03d}Z"
+    millis = int(at * 1000) % 1000
+    return (EPOCH + timedelta(seconds=at)).strftime("%Y-%m-%dT%H:%M:%S") + (f".{millis:03d}Z" if millis else "Z")
 
 
 def _offset(text: str) -> int:

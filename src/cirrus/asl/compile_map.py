@@ -16,14 +16,18 @@ def map_fields(raw: Raw, jsonata: bool) -> tuple[type[State], dict[str, Any]]:
     """Everything but the processor."""
     config = (raw.get("ItemProcessor") or raw["Iterator"]).get("ProcessorConfig", {})
     item, parts = selector(raw, jsonata)
+    distributed = config.get("Mode", "INLINE") == "DISTRIBUTED"
+    kinds = (list, dict) if distributed else list
     fields = {
-        "items": typed_expression(raw["Items"], "Items", "array", list) if "Items" in raw else finder(raw, "ItemsPath"),
+        "items": typed_expression(raw["Items"], "Items", "array", kinds)
+        if "Items" in raw
+        else finder(raw, "ItemsPath"),
         "item": item,
         "item_parts": parts,
         "concurrency": number(raw, "MaxConcurrency", jsonata),
         "tolerated_count": number(raw, "ToleratedFailureCount", jsonata),
         "tolerated_percentage": number(raw, "ToleratedFailurePercentage", jsonata),
-        "distributed": config.get("Mode", "INLINE") == "DISTRIBUTED",
+        "distributed": distributed,
         "express": config.get("ExecutionType") == "EXPRESS",
         "label": raw.get("Label", ""),
         "reader": reader(raw["ItemReader"], jsonata) if "ItemReader" in raw else None,

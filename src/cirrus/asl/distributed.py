@@ -11,6 +11,7 @@ from cirrus.asl.definition import Batcher, MapState
 from cirrus.asl.execution import NO_VARIABLES, Branch, Fork, Run
 from cirrus.asl.failure import Failure
 from cirrus.asl.intrinsics import uuid
+from cirrus.asl.items import as_input, context_item
 from cirrus.asl.leave import fail
 from cirrus.asl.working import Environment, Step
 
@@ -49,9 +50,9 @@ def batches(step: Step, branch: Branch, state: MapState, fork: Fork, batcher: Ba
     items: list[Any] = []
     used = overhead
     for index, value in enumerate(fork.items):
-        item = value
+        item = as_input(value)
         if state.item is not None:
-            item = state.item(fork.shared, Environment(step, branch, state, {"Index": index, "Value": value}))
+            item = state.item(fork.shared, Environment(step, branch, state, context_item(fork, index)))
         needed = data.size(item) + 1
         if items and (len(items) >= most or used + needed > room):
             found.append({**shared, "Items": items})

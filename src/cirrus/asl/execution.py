@@ -90,6 +90,7 @@ class Fork:
     failed: int = 0
     allowed: int = 0
     name: str = ""
+    source: str = "STATE_DATA"
 
     def copy(self) -> Fork:
         """A copy to change."""

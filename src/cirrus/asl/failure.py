@@ -45,15 +45,19 @@ CAUSE_LIMIT = 32_768
 class Failure(Exception):
     """A state failed with `error` and `cause`; `field` names the JSONata field whose evaluation failed.
 
-    With `placed` the step puts the state and its event in front of the cause, as AWS words it.
+    With `placed` the step puts the state and its event in front of the cause, as AWS words it. Retry and Catch know
+    the failure by the name `also` as well.
     """
 
-    def __init__(self, error: str, cause: str | None, *, placed: bool = True, field: str | None = None) -> None:
+    def __init__(
+        self, error: str, cause: str | None, *, placed: bool = True, field: str | None = None, also: str | None = None
+    ) -> None:
         super().__init__(error, cause)
         self.error = error
         self.cause = cause
         self.placed = placed
         self.field = field
+        self.names = (error,) if also is None else (error, also)
 
 
 def runtime(cause: str) -> Failure:

@@ -11,6 +11,7 @@ from cirrus.errors import Diagnostic
 
 SCHEMA = "SCHEMA_VALIDATION_FAILED"
 TRANSITION = "MISSING_TRANSITION_TARGET"
+UNSUPPORTED = "UNSUPPORTED_RESOURCE"
 MOST = 1_000
 
 
@@ -30,6 +31,11 @@ class Findings:
     def warn(self, pointer: str, message: str, code: str) -> None:
         """Something legal that will hurt."""
         self.add(pointer, message, code, "WARNING")
+
+    def unsupported(self, pointer: str, what: str) -> None:
+        """Something that AWS takes and the engine does not: an error where only what it can run is allowed."""
+        severity = "ERROR" if self.supported_only else "WARNING"
+        self.add(pointer, f"{what} on AWS only, not on the engine of Cirrus", UNSUPPORTED, severity)
 
     def add(self, pointer: str, message: str, code: str, severity: str) -> None:
         """One more finding; after a thousand no more are kept."""

@@ -109,12 +109,12 @@ def fail(step: Step, branch: Branch, state: State, problem: Failure) -> None:
     if error == failure.QUERY and problem.placed:
         step.note(branch, "EvaluationFailed", evaluation_failed, error, cause, problem.field, state.name)
     release(step, branch)
-    if retry(step, branch, state, error):
+    if retry(step, branch, state, problem.names):
         return None
     if state.type in ("Map", "Parallel"):
         step.note(branch, f"{state.type}StateFailed")
     for catcher in state.catch:
-        if matches(catcher.errors, error):
+        if matches(catcher.errors, *problem.names):
             return caught(step, branch, state, catcher, error, cause)
     return die(step, branch, error, cause)
 
@@ -134,10 +134,10 @@ def evaluation_failed(error: str, cause: str | None, field: str | None, state: s
     return {"error": error, "cause": cause, "location": field, "state": state}
 
 
-def retry(step: Step, branch: Branch, state: State, error: str) -> bool:
+def retry(step: Step, branch: Branch, state: State, names: tuple[str, ...]) -> bool:
     """Set the timer of the next attempt, if the first retrier that matches has attempts left."""
     for at, retrier in enumerate(state.retry):
-        if not matches(retrier.errors, error):
+        if not matches(retrier.errors, *names):
             continue
         tries = branch.tries or (0,) * len(state.retry)
         if tries[at] >= retrier.attempts:

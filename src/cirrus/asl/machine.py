@@ -11,7 +11,7 @@ from typing import Any
 
 from cirrus.asl import data, failure
 from cirrus.asl.clock import show_time
-from cirrus.asl.commands import Command, SetTimer
+from cirrus.asl.commands import Command, ReadItems, SetTimer
 from cirrus.asl.definition import Machine, MapState, State, TaskState
 from cirrus.asl.distributed import written
 from cirrus.asl.enter import enter_choice, enter_fail, enter_pass, enter_succeed, enter_wait, resume_wait
@@ -20,7 +20,7 @@ from cirrus.asl.execution import NO_VARIABLES, RUNNING, Branch, Execution, Fork,
 from cirrus.asl.failure import Failure
 from cirrus.asl.fork import break_fork, conclude, enter_parallel, join_parallel
 from cirrus.asl.history import given as given_details
-from cirrus.asl.items import parse_items
+from cirrus.asl.items import parse_items, source_of
 from cirrus.asl.leave import failed, guarded, release
 from cirrus.asl.mapping import enter_map, fail_map, join_map, more, start
 from cirrus.asl.task import beat, enter_task, expire, give_up, submit, succeed
@@ -167,7 +167,7 @@ def answer(working: Step, branch: Branch, state: State, found: Outstanding, even
 def answer_task(working: Step, branch: Branch, state: TaskState, found: Outstanding, event: Event) -> None:
     """What happened to a task."""
     if found.role == "timeout":
-        return expire(working, branch, state, found.command.ref, failure.TIMEOUT)
+        return expire(working, branch, state, found.command.ref)
     if found.role == "heartbeat":
         return expire(working, branch, state, found.command.ref, failure.HEARTBEAT_TIMEOUT)
     if isinstance(event, TaskSucceeded):
@@ -200,9 +200,11 @@ def answer_map(working: Step, branch: Branch, state: MapState, found: Outstandin
         working.note(branch, "MapStateSucceeded")
         conclude(working, branch, fork, result)
         return
-    items = parse_items(event.output, found.command.config)  # type: ignore[union-attr]
+    command = found.command
+    assert isinstance(command, ReadItems)
+    items = parse_items(event.output, command.config)
     given = branch.input if state.read is None else state.read(branch.input, env)
-    start(working, branch, state, env, given, items)
+    start(working, branch, state, env, given, items, source_of(command))
 
 
 def advance(working: Step) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cirrus.asl import data, failure
@@ -11,6 +12,7 @@ from cirrus.asl.enter import effective
 from cirrus.asl.execution import Branch, Fork
 from cirrus.asl.failure import Failure
 from cirrus.asl.fork import add_child, break_fork, conclude, gather, iteration, open_fork
+from cirrus.asl.items import STATE_DATA, Member, as_input, context_item
 from cirrus.asl.results import transform
 from cirrus.asl.working import Environment, Step
 
@@ -28,16 +30,20 @@ def enter_map(step: Step, branch: Branch, state: MapState) -> None:
     return start(step, branch, state, env, given, items)
 
 
-def start(step: Step, branch: Branch, state: MapState, env: Environment, given: Any, items: Any) -> None:
-    """Begin the iterations over items that are known."""
+def start(
+    step: Step, branch: Branch, state: MapState, env: Environment, given: Any, items: Any, source: str = STATE_DATA
+) -> None:
+    """Begin the iterations over items that are known; a distributed Map takes the members of an object too."""
+    if state.distributed and isinstance(items, dict):
+        items = [Member(key, value) for key, value in items.items()]
     if not isinstance(items, list):
         raise not_an_array(state, items)
     width = concurrency(state, env, given)
-    count = whole(state.tolerated_count, given, env, "ToleratedFailureCount", None)
-    percentage = whole(state.tolerated_percentage, given, env, "ToleratedFailurePercentage", 100)
+    count = whole(state.tolerated_count, given, env, "ToleratedFailureCount")
+    percentage = share(state.tolerated_percentage, given, env, "ToleratedFailurePercentage")
     step.note(branch, "MapStateStarted", length, len(items))
     fork = open_fork(step, branch, len(items), width)
-    fork.items, fork.shared = items, given
+    fork.items, fork.shared, fork.source = items, given, source
     if state.distributed:
         open_map_run(step, branch, state, env, fork)
         fork.allowed = allowed(count, percentage, fork.total)
@@ -58,37 +64,54 @@ def not_an_array(state: MapState, items: Any) -> Failure:
 def concurrency(state: MapState, env: Environment, given: Any) -> int:
     """How many iterations may run at once."""
     most = DISTRIBUTED_WIDTH if state.distributed else INLINE_WIDTH
-    wanted = whole(state.concurrency, given, env, "MaxConcurrency", None) or most
+    wanted = whole(state.concurrency, given, env, "MaxConcurrency") or most
     return min(wanted, most)
 
 
-def whole(find: Any, given: Any, env: Environment, field: str, most: int | None) -> int | None:
-    """A number that the state gives or finds; a text that holds one will do."""
+def whole(find: Any, given: Any, env: Environment, field: str) -> int | None:
+    """A whole number that the state gives or finds; a text that holds one will do."""
     if find is None:
         return None
     found = find(given, env)
-    try:
-        number = int(found) if isinstance(found, str | int) and not isinstance(found, bool) else None
-    except ValueError:
-        number = None
-    if isinstance(found, float) and (most is not None or found.is_integer()):
-        number = int(found)
-    if number is None or number < 0 or (most is not None and number > most):
-        cause = f"The {field} field must be a number that is not negative, but was: {data.text(found)[:100]}"
-        raise Failure(failure.QUERY if state_is_jsonata(env) else failure.RUNTIME, cause, field=field)
+    number = as_number(found)
+    if number is None or number < 0 or number != int(number):
+        raise wrong_number(env, field, "a whole number that is not negative", found)
+    return int(number)
+
+
+def share(find: Any, given: Any, env: Environment, field: str) -> float | None:
+    """A number from 0 to 100 that the state gives or finds; a text that holds one will do."""
+    if find is None:
+        return None
+    found = find(given, env)
+    number = as_number(found)
+    if number is None or not 0 <= number <= 100:
+        raise wrong_number(env, field, "a number between 0 and 100", found)
     return number
 
 
-def state_is_jsonata(env: Environment) -> bool:
-    """Whether the state's query language is JSONata."""
-    return env.state.jsonata
+def as_number(found: Any) -> float | None:
+    """A number, or the number that a text holds."""
+    if isinstance(found, bool) or not isinstance(found, str | int | float):
+        return None
+    try:
+        number = float(found) if isinstance(found, str) else found
+    except ValueError:
+        return None
+    return number if isinstance(number, int) or math.isfinite(number) else None
 
 
-def allowed(count: int | None, percentage: int | None, total: int) -> int:
+def wrong_number(env: Environment, field: str, expected: str, found: Any) -> Failure:
+    """The failure of a limit that is none."""
+    cause = f"The {field} field must be {expected}, but was: {data.text(found)[:100]}"
+    return Failure(failure.QUERY if env.state.jsonata else failure.RUNTIME, cause, field=field)
+
+
+def allowed(count: int | None, percentage: float | None, total: int) -> int:
     """How many children may fail."""
     limits = [count] if count is not None else []
     if percentage is not None:
-        limits.append(percentage * total // 100)
+        limits.append(int(percentage * total // 100))
     return min(limits, default=0)
 
 
@@ -108,9 +131,8 @@ def more(step: Step, fork: Fork) -> None:
 
 def start_child(step: Step, branch: Branch, state: MapState, fork: Fork, index: int) -> None:
     """Start the child of one item."""
-    value = fork.items[index]
-    item = {"Index": index, "Value": value}
-    given = value
+    item = context_item(fork, index)
+    given = as_input(fork.items[index])
     if state.item is not None and state.batcher is None:
         env = Environment(step, branch, state, item)
         given = state.item(fork.shared, env)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from random import Random
 
 from cirrus.asl import failure
@@ -15,9 +15,9 @@ UNCAUGHT_BY_ALL = FATAL | {failure.DATA_LIMIT}
 TIMEOUTS = frozenset({failure.TIMEOUT, failure.HEARTBEAT_TIMEOUT})
 
 
-def matches(names: Iterable[str], error: str | None) -> bool:
-    """Whether an ErrorEquals list matches the error."""
-    return error not in FATAL and any(_match(name, error) for name in names)
+def matches(names: Collection[str], *errors: str | None) -> bool:
+    """Whether an ErrorEquals list matches an error that goes by one name or several."""
+    return any(error not in FATAL and any(_match(name, error) for name in names) for error in errors)
 
 
 def _match(name: str, error: str | None) -> bool:

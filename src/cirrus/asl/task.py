@@ -127,16 +127,24 @@ def give_up(step: Step, branch: Branch, state: TaskState, event: TaskFailed) -> 
     lose(step, branch, state, "TimedOut" if late else "Failed", event.error, event.cause)
 
 
-def expire(step: Step, branch: Branch, state: TaskState, ref: int, error: str) -> None:
-    """The task's time, or the time for its next heartbeat, is over."""
+def expire(step: Step, branch: Branch, state: TaskState, ref: int, also: str | None = None) -> None:
+    """The task's time, or the time for its next heartbeat, is over: AWS calls both States.Timeout."""
     clear(step, branch, ref)
-    lose(step, branch, state, "TimedOut", error, None)
+    lose(step, branch, state, "TimedOut", failure.TIMEOUT, None, also)
 
 
-def lose(step: Step, branch: Branch, state: TaskState, ending: str, error: str, cause: str | None) -> None:
+def lose(
+    step: Step,
+    branch: Branch,
+    state: TaskState,
+    ending: str,
+    error: str,
+    cause: str | None,
+    also: str | None = None,
+) -> None:
     """Tell the failure in the history and fail the state."""
     step.note(branch, f"{family(state.kind)}{ending}", lost, state.kind, error, cause)
-    fail(step, branch, state, Failure(error, cause, placed=False))
+    fail(step, branch, state, Failure(error, cause, placed=False, also=also))
 
 
 def lost(kind: str, error: str, cause: str | None) -> dict[str, Any]:

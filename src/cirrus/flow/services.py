@@ -73,10 +73,16 @@ def objects(home: Home, kind: str, parameters: Any) -> Wanted:
 
 def items(home: Home, command: ReadItems) -> Wanted:
     """The reader of a distributed Map."""
-    listing = command.kind.endswith("listObjectsV2")
-    url = object_url(home, command.parameters, "Prefix" if listing else "Key")
-    most = command.config.get("MaxItems")
-    return Wanted(READ_ITEMS, encode({"place": url, "list": listing, "most": most}), member="output")
+    parameters, listing = command.parameters, command.kind.endswith("listObjectsV2")
+    given = {
+        "place": object_url(home, parameters, "Prefix" if listing else "Key"),
+        "list": listing,
+        "root": object_url(home, {"Bucket": parameters.get("Bucket")}, "Key"),
+        "prefix": parameters.get("Prefix") or "",
+        "config": command.config,
+        "buckets": dict(home.buckets),
+    }
+    return Wanted(READ_ITEMS, encode(given), member="output")
 
 
 def results(home: Home, command: WriteResults) -> Wanted:

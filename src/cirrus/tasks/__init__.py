@@ -16,7 +16,7 @@ BUILTIN: dict[str, str] = {
 INTERNAL: dict[str, str] = {
     "cirrus.get-object": "cirrus.tasks.object_calls:get_object",
     "cirrus.put-object": "cirrus.tasks.object_calls:put_object",
-    "cirrus.read-items": "cirrus.tasks.object_calls:read_items",
+    "cirrus.read-items": "cirrus.tasks.object_items:read_items",
     "cirrus.write-files": "cirrus.tasks.object_calls:write_files",
 }
 """What state machines call of object stores, by names that no project can use; functions that run in workers."""
