@@ -1,6 +1,6 @@
 """The state machine engine: executions a second, microseconds a transition, and moto's interpreter beside it.
 
-moto is measured only where it is installed: pip install 'moto[stepfunctions]'.
+moto is measured only where it is installed: `pip install -e '.[bench]'`.
 """
 
 from __future__ import annotations

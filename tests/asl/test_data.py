@@ -97,6 +97,24 @@ def test_trie_is_a_map_that_never_changes(edits: list[tuple[int, bool]]) -> None
         assert all(one.get(key) == expected.get(key) for key in range(0, 5_000, 97))
 
 
+EDITS = st.dictionaries(st.integers(0, 5_000), st.none() | st.text(min_size=1, max_size=2), max_size=40)
+
+
+@given(st.lists(EDITS, max_size=6))
+def test_trie_takes_many_changes_at_once(edits: list[dict[int, str | None]]) -> None:
+    trie, model = Trie(), dict[int, str]()
+    kept = []
+    for changes in edits:
+        kept.append((trie, dict(model)))
+        trie = trie.update(changes)
+        for key, value in changes.items():
+            model.pop(key, None)
+            model.update({} if value is None else {key: value})
+    for one, expected in [*kept, (trie, model)]:
+        assert dict(one.items()) == expected
+        assert one.count == len(expected)
+
+
 TIMES = [
     ("1970-01-01T00:00:00Z", 0.0),
     ("1970-01-01T01:00:00+01:00", 0.0),

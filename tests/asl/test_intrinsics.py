@@ -32,6 +32,8 @@ CALLS = [
     ("States.ArrayUnique($.a)", {"a": [1, 2, 1, {"a": 1}, {"a": 1}, True, 1.0]}, [1, 2, {"a": 1}, True]),
     ("States.Base64Encode('Data to encode')", {}, "RGF0YSB0byBlbmNvZGU="),
     ("States.Base64Decode('RGVjb2RlZCBkYXRh')", {}, "Decoded data"),
+    ("States.Base64Decode('YQ')", {}, "a"),
+    ("States.Base64Decode('')", {}, ""),
     ("States.Hash('input data', 'SHA-1')", {}, "aaff4a450a104cd177d28d18d74485e8cae074b7"),
     ("States.Hash($.o, 'MD5')", {"o": {"a": 1}}, "bb6cb5c68df4652941caf652a366f2d8"),
     (
@@ -62,6 +64,8 @@ FAILING = [
     ("States.ArrayGetItem($.a, 2)", {"a": [1]}),
     ("States.ArrayGetItem($.a, -1)", {"a": [1]}),
     ("States.Base64Decode('***')", {}),
+    ("States.Base64Decode('Y')", {}),
+    ("States.Base64Decode('YQ=')", {}),
     ("States.Base64Encode($.s)", {"s": "a" * 10_001}),
     ("States.Hash('a', 'CRC32')", {}),
     ("States.JsonMerge($.a, $.a, true)", {"a": {}}),

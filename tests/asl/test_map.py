@@ -49,6 +49,16 @@ def test_width_without_a_limit(mode: str, width: int) -> None:
     assert len(calls) == width
 
 
+def test_without_a_limit_children_start_by_the_handful() -> None:
+    machine, state, calls = begin(one(mapping(task(), mode="DISTRIBUTED")), list(range(11_200)))
+    assert len(calls) == 10_000
+    started = []
+    for call in calls[:1_200]:
+        state, commands = step(machine, state, TaskSucceeded(1.0, 1, call.ref, 0))
+        started.append(len([command for command in commands if isinstance(command, RunTask)]))
+    assert [(at, count) for at, count in enumerate(started, 1) if count] == [(1_000, 1_000), (1_200, 200)]
+
+
 def test_item_selector_and_context() -> None:
     state = mapping(
         ItemsPath="$.items",

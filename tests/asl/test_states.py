@@ -346,3 +346,21 @@ def test_names_of_a_resource(kind: str, service: str, action: str) -> None:
     found = read_resource(f"arn:aws:states:::{kind}")
     assert found
     assert found.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("$.x", "No results for path: $['x']"),
+        ("$.a.x", "No results for path: $['a']['x']"),
+        ("$.a.l[3]", "No results for path: $['a']['l'][3]"),
+        ("$.x.y", "Missing property in path $['x']"),
+        ("$.a['x'].y.z", "Missing property in path $['a']['x']"),
+    ],
+)
+@pytest.mark.parametrize("field", ["InputPath", "OutputPath"])
+def test_a_path_to_nowhere_says_where_it_ends(field: str, path: str, reason: str) -> None:
+    assert problem(one({"Type": "Pass", field: path}), {"a": {"l": []}}) == (
+        "States.Runtime",
+        f"An error occurred while executing the state 'A' (entered at the event id #2). Invalid path '{path}' : {reason}",
+    )

@@ -75,7 +75,10 @@ class Branch:
 
 @dataclass(slots=True)
 class Fork:
-    """A Parallel or Map state under way. `live` maps index to branch id; `results` index to (output,)."""
+    """A Parallel or Map state under way. `live` maps index to branch id; `results` index to (output,).
+
+    Children are started once there is room for a `handful` of them, or for all that are left.
+    """
 
     id: int
     branch: int
@@ -91,6 +94,7 @@ class Fork:
     allowed: int = 0
     name: str = ""
     source: str = "STATE_DATA"
+    handful: int = 1
 
     def copy(self) -> Fork:
         """A copy to change."""

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from cirrus.asl.data import equal
+from cirrus.asl.failure import runtime
+from cirrus.asl.pattern import Pattern
+from cirrus.asl.pike import TooCostly
 from cirrus.asl.reader import Reader, Unreadable
 
 Value = Callable[[Any, Any], Any]
@@ -16,6 +19,8 @@ Inner = Callable[[Reader], tuple[bool, tuple[Callable[[list[Any], Any], list[Any
 ABSENT = object()
 NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,30})?([eE][-+]?\d{1,3})?")
 OPERATOR = re.compile(r"==|!=|<=|>=|<|>|(?:in|nin|subsetof|anyof|noneof|contains|size|empty)\b")
+PATTERN = re.compile(r"/((?:[^/\\]|\\.)+)/([imsx]*)", re.DOTALL)
+FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
 WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
 DEEPEST = 50
 
@@ -45,6 +50,14 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "size": lambda a, b: isinstance(a, list | str | dict) and len(a) == b,
     "empty": lambda a, b: isinstance(a, list | str | dict) and (not a) is b,
 }
+
+
+def fits(pattern: Pattern, text: str) -> bool:
+    """Whether a pattern matches a text from its start; fails the state where that takes too long to find out."""
+    try:
+        return pattern.match(text) is not None
+    except TooCostly as error:
+        raise runtime(f"A filter's regular expression could not be evaluated: {error}") from None
 
 
 class FilterParser:
@@ -84,12 +97,28 @@ class FilterParser:
     def _comparison(self) -> Test:
         left = self._value()
         self.reader.space()
+        if self.reader.accept("=~"):
+            matches = self._pattern()
+            return lambda item, root: matches(left(item, root))
         operator = self.reader.match(OPERATOR)
         if operator is None:
             return lambda item, root: left(item, root) is not ABSENT
         right = self._value()
         compare = OPERATORS[operator]
         return lambda item, root: compare(left(item, root), right(item, root))
+
+    def _pattern(self) -> Callable[[Any], bool]:
+        """A regular expression between slashes, which the whole text has to match."""
+        self.reader.space()
+        found = PATTERN.match(self.reader.text, self.reader.at)
+        if found is None:
+            raise Unreadable(f"expected /a pattern/ at character {self.reader.at}, found {self.reader.rest()}")
+        self.reader.at = found.end()
+        try:
+            pattern = Pattern(rf"(?:{found[1]})\Z", sum(FLAGS[flag] for flag in set(found[2])))
+        except (re.error, OverflowError, RecursionError) as error:
+            raise Unreadable(f"/{found[1]}/ is no regular expression: {error}") from None
+        return lambda text: isinstance(text, str) and fits(pattern, text)
 
     def _value(self) -> Value:
         reader = self.reader

@@ -174,9 +174,11 @@ def encode(value: Any) -> str:
 
 
 def decode(value: Any) -> str:
-    """The text that a base64 string holds."""
+    """The text that a base64 string holds; its padding may be left out."""
+    text = _limited(_string(value))
+    padding = "" if text.endswith("=") else "=" * (-len(text) % 4)
     try:
-        return base64.b64decode(_limited(_string(value)), validate=True).decode(errors="replace")
+        return base64.b64decode(text + padding, validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
         raise IntrinsicError("Invalid arguments: the string is not base64") from None
 

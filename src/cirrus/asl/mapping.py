@@ -18,6 +18,8 @@ from cirrus.asl.working import Environment, Step
 
 INLINE_WIDTH = 40
 DISTRIBUTED_WIDTH = 10_000
+HANDFUL = 1_000
+"""How many children start together where nobody set a MaxConcurrency: one by one each would cost a step's overhead."""
 
 
 def enter_map(step: Step, branch: Branch, state: MapState) -> None:
@@ -47,6 +49,7 @@ def start(
     if state.distributed:
         open_map_run(step, branch, state, env, fork)
         fork.allowed = allowed(count, percentage, fork.total)
+        fork.handful = HANDFUL if width == DISTRIBUTED_WIDTH else 1
     if fork.total == 0:
         return end_map(step, branch, state, fork)
     step.queue.append(("more", fork.id))
@@ -125,6 +128,8 @@ def more(step: Step, fork: Fork) -> None:
     branch: Branch = step.own(fork.branch)
     state = branch.scope.states[branch.state]
     assert isinstance(state, MapState)
+    if fork.width - fork.live.count < min(fork.handful, fork.total - fork.started):
+        return
     while fork.started < fork.total and fork.live.count < fork.width:
         start_child(step, branch, state, fork, fork.started)
 

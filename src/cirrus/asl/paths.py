@@ -69,6 +69,12 @@ class Path:
             return env.context
         return env.variables.get(self.root, MISSING)
 
+    def spelled(self, count: int) -> str:
+        """The path's first steps in brackets, `$['a'][0]`."""
+        return self.root + "".join(
+            f"['{name}']" if isinstance(name, str) else f"[{name}]" for name in self.names[:count]
+        )
+
     def find(self, data: Any, env: Environment) -> Any:
         """The value found (a list for a path that is not definite), or MISSING."""
         found = self.document(data, env)

@@ -13,9 +13,12 @@ from typing import Any
 from cirrus.asl import data
 from cirrus.asl.calls import CallEnvironment, InvalidCall, parse_call
 from cirrus.asl.failure import runtime
-from cirrus.asl.paths import MISSING, InvalidPath, Path, is_path, parse_path
+from cirrus.asl.paths import MISSING, InvalidPath, Path, follow, is_path, parse_path
 
 Evaluate = Callable[[Any, CallEnvironment], Any]
+
+WHOLE = ("InputPath", "OutputPath")
+"""Fields of which AWS says in other words that their path leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ def find_or_fail(path: Path, field: str) -> Evaluate:
         found = path.find(value, env)
         if found is MISSING:
             document = path.document(value, env)
+            if field in WHOLE and path.reference and path.root == "$":
+                raise runtime(f"Invalid path '{path.text}' : {nowhere(path, document)}")
             shown = data.text(value if document is MISSING else document)
             raise runtime(
                 f"The JSONPath '{path.text}' specified for the field '{field}' "
@@ -51,6 +56,14 @@ def find_or_fail(path: Path, field: str) -> Evaluate:
         return found
 
     return find
+
+
+def nowhere(path: Path, document: Any) -> str:
+    """Where a path ends before its end."""
+    for at in range(1, len(path.names)):
+        if follow(document, path.names[:at]) is MISSING:
+            return f"Missing property in path {path.spelled(at)}"
+    return f"No results for path: {path.spelled(len(path.names))}"
 
 
 def compile_expression(text: Any, field: str) -> tuple[Evaluate, tuple[Path, ...]]:

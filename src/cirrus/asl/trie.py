@@ -5,7 +5,7 @@ Nodes are tuples of 32; keys are counters, so the tree is four levels deep at a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,19 @@ class Trie:
         path = _path(self.root, self.shift, key)
         return Trie(_rebuild(path, key, None), self.shift, self.count - 1)
 
+    def update(self, changes: Mapping[int, Any]) -> Trie:
+        """With every value at its key and without the keys whose value is None; nodes are copied once for all."""
+        wanted = [(key, value) for key, value in changes.items() if value is not None or self.get(key) is not None]
+        if not wanted:
+            return self
+        root, shift = self.root, self.shift
+        highest = max(key for key, _ in wanted)
+        while highest >> (shift + BITS):
+            root = None if root is None else (root, *EMPTY_NODE[1:])
+            shift += BITS
+        root, more = _update(root, shift, wanted)
+        return Trie(root, shift, self.count + more)
+
     def items(self) -> Iterator[tuple[int, Any]]:
         """All (key, value) in the order of the keys."""
         if self.root is not None:
@@ -86,6 +99,28 @@ def _rebuild(path: list[tuple[Any, ...]], key: int, value: Any) -> Any:
         value = None if value is None and not any(slots) else tuple(slots)
         key >>= BITS
     return value
+
+
+def _update(node: Any, shift: int, changes: list[tuple[int, Any]]) -> tuple[Any, int]:
+    """A node with its part of the changes made, None if it holds nothing then, and how many keys it gained."""
+    slots = list(node or EMPTY_NODE)
+    gained = 0
+    if shift == 0:
+        for key, value in changes:
+            at = key & MASK
+            gained += (value is not None) - (slots[at] is not None)
+            slots[at] = value
+    elif len(changes) == 1:
+        at = (changes[0][0] >> shift) & MASK
+        slots[at], gained = _update(slots[at], shift - BITS, changes)
+    else:
+        parts: dict[int, list[tuple[int, Any]]] = {}
+        for change in changes:
+            parts.setdefault((change[0] >> shift) & MASK, []).append(change)
+        for at, some in parts.items():
+            slots[at], more = _update(slots[at], shift - BITS, some)
+            gained += more
+    return (tuple(slots) if any(slots) else None), gained
 
 
 def _walk(node: Any, shift: int, base: int) -> Iterator[tuple[int, Any]]:

@@ -193,11 +193,7 @@ class Step:
         """The execution after this step."""
         if self.over is not None:
             return Execution(self.over.status, self.counter, EMPTY, EMPTY)
-        nodes, refs = self._nodes, self._refs
-        for number, node in self._changed.items():
-            nodes = nodes.drop(number) if node is None else nodes.set(number, node)
-        for ref, found in self._awaited.items():
-            refs = refs.drop(ref) if found is None else refs.set(ref, found)
+        nodes, refs = self._nodes.update(self._changed), self._refs.update(self._awaited)
         return Execution("RUNNING", self.counter, nodes, refs, tuple(self.queue))
 
 
