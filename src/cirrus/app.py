@@ -63,7 +63,7 @@ def open_vault(project: Project) -> Vault:
 def open_grants(project: Project, where: Deployment, vault: Vault) -> Grants | None:
     """The buckets that each task may use, with what opens them; None if the project declares none.
 
-    ConfigError names every secret that is missing or no use, StoreError one that cannot be read.
+    ConfigError names every secret that a task needs and that is missing, no use or cannot be read.
     """
     if not project.buckets:
         return None

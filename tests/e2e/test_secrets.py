@@ -123,6 +123,42 @@ def test_an_unmodified_task_downloads_and_uploads_with_the_access_of_each_bucket
     assert granted.json("secrets", "check", "products", "--key", "one/ready")["read"] == "ok: read one/ready, 3 bytes"
 
 
+def test_the_data_store_and_the_catalog_may_be_declared_buckets(granted: Project) -> None:
+    config = granted.folder / "cirrus.toml"
+    config.write_text(
+        config.read_text()
+        + '\n[deployments.local]\ndata = "s3://products/data"\ncatalog = "s3://scenes/catalog"\n'
+        + '[tasks.cog]\nhandler = "cirrus.tasks.copy_assets:CopyAssets"\nparams = "copy-assets"\nbuckets = ["scenes"]\n'
+    )
+    read = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+        "Parameters": {"Bucket": "scenes", "Key": "ready"},
+        "ResultSelector": {"text.$": "$.Body"},
+        "ResultPath": "$.read",
+        "Next": "publish",
+    }
+    states = {"cog": task_state("cog", Next="read"), "read": read, "publish": task_state("publish")}
+    granted.workflow("whole", {"StartAt": "cog", "States": states})
+    one = payload("whole", "one", upload_options={"path_template": "${id}", "s3_urls": True})
+    one["features"][0] |= {
+        "stac_version": "1.0.0",
+        "geometry": None,
+        "links": [],
+        "properties": {"datetime": "2020-01-01T00:00:00Z"},
+        "assets": {"data": {"href": "s3://scenes/ready"}},
+    }
+    granted.submit(one)
+    granted.drain()
+    state = granted.json("manage", "local", "get-state", "test/workflow-whole/one")
+    assert state["state"] == "COMPLETED", state
+    output = granted.json("manage", "local", "get-output-payload", "test/workflow-whole/one")
+    assert output["read"] == {"text": "yes"}
+    assert output["features"][0]["assets"]["data"]["href"] == "s3://products/data/one/ready"
+    for bucket, key in (("products", "data/one/ready"), ("scenes", "catalog/catalog.json")):
+        assert granted.json("secrets", "check", bucket, "--key", key)["read"].startswith(f"ok: read {key}")
+
+
 def test_no_secret_stands_anywhere(granted: Project) -> None:
     granted.submit(*(payload(name, "one") for name in (*LEAKY, "program", "neither")))
     said = granted.cirrus("up", "--until-idle")

@@ -8,7 +8,7 @@ from typing import Any
 from cirrus.core.bucket import S3_KEYS, Access, Bucket, Reference, bucket_of, root_of
 from cirrus.core.grants import ANY, Grants
 from cirrus.core.scrub import SHORTEST
-from cirrus.errors import ConfigError, NotFound
+from cirrus.errors import ConfigError, NotFound, StoreError
 from cirrus.ports.compute import TaskSpec
 from cirrus.ports.secrets import SecretSource
 
@@ -54,22 +54,24 @@ class Vault:
 def grant(
     vault: Vault, specs: Iterable[TaskSpec], internal: Iterable[TaskSpec], data: str, hidden: Iterable[str]
 ) -> Grants:
-    """What each task may use: the bucket of the data store, and those that it names. Internal tasks may use all.
+    """What each task may use: the bucket of the data store, and those that it names.
 
-    Every secret that a task needs is read now. The problems of all of them are told at once.
+    Internal tasks may use all whose secrets are there. The problems of all secrets that a task needs are told at once.
     """
     own = bucket_of(data)
     tasks = {spec.name: tuple(sorted({*spec.buckets, *([own] if own else [])})) for spec in specs}
-    tasks |= {spec.name: (ANY, *sorted(vault.buckets)) for spec in internal}
+    needed = {name for names in tasks.values() for name in names}
     accesses: dict[str, Access] = {}
     problems: list[str] = []
-    for name in sorted({name for names in tasks.values() for name in names} - {ANY}):
+    for name in sorted({*needed, *vault.buckets}):
         try:
             accesses[name] = vault.access(name) or Access(name)
-        except (ConfigError, NotFound) as error:
-            problems.append(f"buckets.{name}: {error}")
+        except (ConfigError, NotFound, StoreError) as error:
+            if name in needed:
+                problems.append(f"buckets.{name}: {error}")
     if problems:
         raise ConfigError("cirrus.toml", problems)
+    tasks |= {spec.name: (ANY, *(name for name in vault.buckets if name in accesses)) for spec in internal}
     return Grants(accesses, tasks, frozenset(hidden))
 
 
