@@ -18,7 +18,7 @@ from tests.e2e.seaweed import PRODUCTS, SCENES, Keys, seaweed
 
 pytestmark = pytest.mark.xdist_group("seaweed")
 TASKS = Path(__file__).with_name("bucket_tasks.py")
-LEAKY = ("print-all", "raise-all", "return-all")
+LEAKY = ("print-all", "raise-all", "return-all", "import-all")
 WORKFLOWS = ("only-scenes", "only-products", "both", "neither", "fetch", "program", *LEAKY)
 ENV = {"PRODUCTS_ACCESS_KEY_ID": PRODUCTS.access, "PRODUCTS_SECRET_ACCESS_KEY": PRODUCTS.secret}
 AMBIENT = {
@@ -30,6 +30,10 @@ CANARIES = (SCENES.secret, PRODUCTS.secret, AMBIENT["AWS_SECRET_ACCESS_KEY"], AM
 CONFIG = """
 [project]
 name = "test"
+
+[deployments.local]
+events_file = "events.ndjson"
+items_file = "items.ndjson"
 
 [buckets.scenes]
 endpoint = "{endpoint}"
@@ -77,11 +81,13 @@ def granted(project: Project, endpoint: str, monkeypatch: pytest.MonkeyPatch) ->
     """A project with two buckets: the secret of one is in a file, that of the other in the environment."""
     for name, value in {**ENV, **AMBIENT}.items():
         monkeypatch.setenv(name, value)
-    leaky = [
-        f'[tasks.{name}]\nhandler = "bucket_tasks:{name.replace("-", "_")}"\nbuckets = ["scenes"]' for name in LEAKY
-    ]
+    handlers = {name: f"bucket_tasks:{name.replace('-', '_')}" for name in LEAKY} | {"import-all": "leaky_import:run"}
+    leaky = [f'[tasks.{name}]\nhandler = "{where}"\nbuckets = ["scenes"]' for name, where in handlers.items()]
     project.write("cirrus.toml", CONFIG.format(endpoint=endpoint) + "\n".join(leaky))
     project.folder.joinpath("bucket_tasks.py").write_text(TASKS.read_text())
+    project.write("leaky_import.py", "import os\nprint(os.environ)\nraise RuntimeError(dict(os.environ))\n")
+    (project.folder / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(project.folder / "tmp"))
     for name in WORKFLOWS:
         project.workflow(name, {"StartAt": "a", "States": {"a": task_state(name)}})
     assert project.cirrus("secrets", "set", "scenes", stdin=json.dumps(SCENES.document()).encode()).returncode == 0
@@ -127,7 +133,7 @@ def test_the_data_store_and_the_catalog_may_be_declared_buckets(granted: Project
     config = granted.folder / "cirrus.toml"
     config.write_text(
         config.read_text()
-        + '\n[deployments.local]\ndata = "s3://products/data"\ncatalog = "s3://scenes/catalog"\n'
+        + '\n[deployments.remote]\ndata = "s3://products/data"\ncatalog = "s3://scenes/catalog"\n'
         + '[tasks.cog]\nhandler = "cirrus.tasks.copy_assets:CopyAssets"\nparams = "copy-assets"\nbuckets = ["scenes"]\n'
     )
     read = {
@@ -148,11 +154,11 @@ def test_the_data_store_and_the_catalog_may_be_declared_buckets(granted: Project
         "properties": {"datetime": "2020-01-01T00:00:00Z"},
         "assets": {"data": {"href": "s3://scenes/ready"}},
     }
-    granted.submit(one)
-    granted.drain()
-    state = granted.json("manage", "local", "get-state", "test/workflow-whole/one")
+    granted.ok("manage", "remote", "process", stdin=json.dumps(one).encode())
+    granted.ok("up", "remote", "--until-idle")
+    state = granted.json("manage", "remote", "get-state", "test/workflow-whole/one")
     assert state["state"] == "COMPLETED", state
-    output = granted.json("manage", "local", "get-output-payload", "test/workflow-whole/one")
+    output = granted.json("manage", "remote", "get-output-payload", "test/workflow-whole/one")
     assert output["read"] == {"text": "yes"}
     assert output["features"][0]["assets"]["data"]["href"] == "s3://products/data/one/ready"
     for bucket, key in (("products", "data/one/ready"), ("scenes", "catalog/catalog.json")):
@@ -169,7 +175,8 @@ def test_no_secret_stands_anywhere(granted: Project) -> None:
     states = granted.states()
     assert states["test/workflow-print-all/one"] == "COMPLETED"
     assert b"printed" in b"".join(told)
-    assert {states[f"test/workflow-{name}/one"] for name in ("raise-all", "return-all", "program")} == {"FAILED"}
+    assert {states[f"test/workflow-{name}/one"] for name in (*LEAKY[1:], "program")} == {"FAILED"}
+    assert sorted((granted.folder / "tmp").iterdir()) == []
     text = b"\n".join([*told, *everything(granted.folder)])
     assert b"EARTHDATA_PASSWORD" in text  # the environment was printed
     assert b"output.features[0].properties.note" in text
@@ -180,9 +187,10 @@ def asked() -> Iterator[tuple[str, ...]]:
     """Whatever an operator may ask of a deployment."""
     for name in (*LEAKY, "program", "neither"):
         one = f"test/workflow-{name}/one"
-        yield from (("get-state", one), ("get-payload", one), ("get-output-payload", one))
+        yield from ((word, one) for word in ("get-state", "get-payload", "get-output-payload", "timeline", "explain"))
         yield from ((command, "--payload-id", one) for command in ("get-execution", "get-execution-events", "get-logs"))
     yield from (("show",), ("query",), ("events",), ("get-payloads",), ("export", "exported"), ("backup", "copy.db"))
+    yield from (("stats",), ("summary",), ("items", "list"))
 
 
 def everything(folder: Path) -> Iterator[bytes]:
@@ -214,7 +222,8 @@ def unpacked(value: str | bytes) -> bytes:
 def forms(canary: str) -> set[bytes]:
     quoted = urllib.parse.quote(canary, safe="")
     based = {base64.b64encode(b"\0" * n + canary.encode())[4:-4] for n in range(3)}
-    return {canary.encode(), quoted.encode(), json.dumps(canary).encode(), *based}
+    halves = {canary[:10].encode(), canary[-10:].encode()}
+    return {canary.encode(), quoted.encode(), json.dumps(canary).encode(), *based, *halves}
 
 
 @pytest.mark.parametrize("keys", [SCENES, PRODUCTS], ids=lambda keys: keys.bucket)
