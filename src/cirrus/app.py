@@ -116,6 +116,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
             lease=round(where.lease * SECOND),
             running=where.max_running,
             delivery_attempts=where.delivery_attempts,
+            drain=None if where.drain is None else round(where.drain * SECOND),
         ),
         throttle=project.throttle,
     )

@@ -224,6 +224,7 @@ DEPLOYMENT = (
     ),
     Setting("max_running", _count, 200, "at most so many executions at once in each control process"),
     Setting("lease", _duration, 30.0, "how long the work of a control process that died stays untouched"),
+    Setting("drain", _duration, None, "how long what runs may go on after SIGTERM or an interrupt; until it has ended"),
     Setting("events_file", _text, None, "a file to which workflow events are appended, as NDJSON"),
     Setting("events_webhook", _webhook, None, "a URL to which workflow events are posted"),
     Setting("items_file", _text, None, "a file to which publish messages are appended, as NDJSON"),
@@ -257,6 +258,7 @@ class Deployment:
     worker_memory: int = 512_000_000
     max_running: int = 200
     lease: float = 30.0
+    drain: float | None = None
     events_file: str | None = None
     events_webhook: str | None = None
     items_file: str | None = None

@@ -413,6 +413,7 @@ def test_sigterm_is_heeded_while_the_database_is_locked(project: Project) -> Non
         lock.execute("BEGIN IMMEDIATE")
         control.terminate()
         time.sleep(1)
+        control.terminate()
         lock.execute("COMMIT")
     _, said = control.communicate(timeout=30)
     assert control.returncode == 0

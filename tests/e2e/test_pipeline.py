@@ -182,10 +182,66 @@ def test_a_killed_control_process_is_taken_over_and_finished_steps_are_not_run_a
         assert journal[f"third test/workflow-steps/{name}"] == 1
 
 
-def test_sigterm_leaves_in_good_order_and_says_what_it_left(busy: Project) -> None:
+def _drain(control: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM, and wait until the control process says that it finishes what runs."""
+    control.terminate()
+    assert control.stderr is not None
+    while b"finishing 1 running" not in (line := control.stderr.readline()):
+        assert line, "it left without a word"
+
+
+def test_sigterm_finishes_what_runs_begins_no_more_and_says_what_it_left(busy: Project) -> None:
     busy.submit(payload("steps", "a"))
     first = busy.start("up")
     until(lambda: any(line.startswith("second") for line in _journal(busy)))
+    _drain(first)
+    busy.submit(payload("steps", "b"))
+    busy.write("go", "")
+    _, err = first.communicate(timeout=30)
+    assert first.returncode == 0, err
+    assert b"done: 1 completed, 0 failed; 1 left queued, for the next" in err
+    assert busy.states() == {"test/workflow-steps/a": "COMPLETED"}
+    busy.drain()
+    assert set(busy.states().values()) == {"COMPLETED"}
+    assert set(_journal(busy).values()) == {1}
+
+
+def test_up_drain_finishes_what_was_begun_and_nothing_else(busy: Project) -> None:
+    busy.submit(payload("steps", "a"))
+    first = busy.start("up")
+    until(lambda: any(line.startswith("second") for line in _journal(busy)))
+    _drain(first)
+    first.terminate()
+    first.wait(30)
+    busy.write("go", "")
+    busy.submit(payload("steps", "b"))
+    drained = busy.cirrus("up", "--drain")
+    assert b"done: 1 completed, 0 failed; 1 left queued" in drained.stderr
+    assert busy.states() == {"test/workflow-steps/a": "COMPLETED"}
+
+
+def test_paused_payloads_wait_in_every_control_process_until_resumed(busy: Project) -> None:
+    busy.write("go", "")
+    told = busy.cirrus("manage", "local", "pause", "--workflow", "steps", "--reason", "the archive is down")
+    assert b"paused: workflow steps" in told.stderr
+    busy.submit(payload("steps", "a"))
+    idle = busy.cirrus("up", "--until-idle")
+    assert b"1 left queued (there are pauses" in idle.stderr
+    assert busy.json("manage", "local", "summary")["paused"][0]["reason"] == "the archive is down"
+    control = busy.start("up")
+    assert busy.cirrus("manage", "local", "resume", "--workflow", "nothing").returncode == 1
+    assert busy.states() == {}
+    assert busy.cirrus("manage", "local", "resume", "--all").returncode == 0
+    until(lambda: busy.states() == {"test/workflow-steps/a": "COMPLETED"})
+    control.terminate()
+    control.wait(30)
+
+
+def test_second_sigterm_leaves_at_once_and_says_what_it_left(busy: Project) -> None:
+    busy.submit(payload("steps", "a"))
+    first = busy.start("up")
+    until(lambda: any(line.startswith("second") for line in _journal(busy)))
+    _drain(first)
     first.terminate()
     _, err = first.communicate(timeout=30)
     assert first.returncode == 0, err

@@ -32,7 +32,10 @@ class Workflows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once, and for how long: leases in microseconds, `batch_bytes` in bytes, the rest counts."""
+    """How much at once, and for how long.
+
+    `lease` and `drain` (None: as long as it takes) are in microseconds, `batch_bytes` in bytes, the rest counts.
+    """
 
     lease: int = 30 * SECOND
     running: int = 200
@@ -40,6 +43,7 @@ class Limits:
     batch_bytes: int = 32 << 20
     message_attempts: int = 5
     delivery_attempts: int = 8
+    drain: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

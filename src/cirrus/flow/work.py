@@ -28,7 +28,7 @@ _FAREWELL = 15.0
 
 @dataclass(slots=True)
 class Progress:
-    """What this control process has done so far."""
+    """What this control process has done so far; once it has left, what is `running` or `queued` it has left behind."""
 
     begun: int = 0
     completed: int = 0
@@ -36,6 +36,9 @@ class Progress:
     invalid: int = 0
     running: int = 0
     trouble: str = ""
+    draining: bool = False
+    queued: int = 0
+    paused: bool = False
 
 
 class Worker:
@@ -64,6 +67,9 @@ class Worker:
         self._only = None if only is None else frozenset(only)
         self._about = about
         self._stop = threading.Event()
+        self._drain = threading.Event()
+        self._drain_until: int | None = None
+        self._begins = True
         self._delivery_home = delivery_home
         self._pending: list[Outcome] = []
         self._refused: list[WorkflowEvent] = []
@@ -84,14 +90,24 @@ class Worker:
         self._nudge()
         self._compute.wakeup()
 
+    def drain(self) -> None:
+        """Begin nothing more, leave once no task is at work; safe in a signal handler."""
+        self._drain.set()
+        self._compute.wakeup()
+
     def run(
         self,
         *,
+        begin: bool = True,
         until_idle: bool = False,
         until: Callable[[], bool] | None = None,
         report: Callable[[Progress], None] | None = None,
     ) -> None:
-        """Work until stopped, until nothing is left to do, or until `until` says so."""
+        """Work until stopped, until nothing is left to do, or until `until` says so.
+
+        Without `begin` only what was begun is finished, by whomever: that is then all there is to do.
+        """
+        self._begins = begin
         for target in self._nudges:
             one = threading.Thread(target=self._deliver, args=(target,), name=f"cirrus-deliver-{target}", daemon=True)
             self._delivering.append(one)
@@ -103,7 +119,9 @@ class Worker:
                     report(self.progress)
                 if until is not None and until():
                     break
-                if until_idle and not busy and self._idle():
+                if self._drain.is_set() and self._drained():
+                    break
+                if (until_idle or not begin) and not busy and self._idle():
                     break
         finally:
             self._leave()
@@ -116,6 +134,8 @@ class Worker:
             one.join(_FAREWELL)
         with suppress(StoreError):
             self._home.journal.retire(self._owner)
+            self.progress.queued = self._home.queue.depth()
+            self.progress.paused = bool(self._home.queue.pauses())
 
     # ------------------------------------------------------------ one turn
 
@@ -213,7 +233,8 @@ class Worker:
 
     def _patience(self) -> float:
         """How long to wait for an outcome: not at all while there may be more to take."""
-        if self._pending or (not self._starved and len(self._driver) < self._home.limits.running):
+        takes = self._begins and not self._drain.is_set()
+        if self._pending or (takes and not self._starved and len(self._driver) < self._home.limits.running):
             return 0.0
         due = self._driver.next_timer()
         now = self._home.clock() / SECOND
@@ -221,6 +242,8 @@ class Worker:
 
     def _wanted(self, now: int) -> int:
         """How many messages to take now: none while nothing has changed since the queue was found empty."""
+        if self._drain.is_set() or not self._begins:
+            return 0
         room = self._home.limits.running - len(self._driver)
         seen = self._home.changes()
         changed, self._seen = seen != self._seen, seen
@@ -243,7 +266,7 @@ class Worker:
 
     def _adopt(self, now: int) -> list[Execution]:
         """What others dropped, in front of what waits in the queue: more at once while there is more of it."""
-        if not (self._checked_at == now or self._adopting):
+        if self._drain.is_set() or not (self._checked_at == now or self._adopting):
             return []
         room = self._home.limits.running - len(self._driver)
         adopted = self._home.journal.adopt(self._owner, now, room, self._only) if room > 0 else []
@@ -252,12 +275,22 @@ class Worker:
 
     # ------------------------------------------------------------ the end
 
+    def _drained(self) -> bool:
+        """Nothing is at work here: what still runs only waits, for a time or an answer. Or it has taken too long."""
+        self.progress.draining = True
+        now, patience = self._home.clock(), self._home.limits.drain
+        if self._drain_until is None and patience is not None:
+            self._drain_until = now + patience
+        if self._drain_until is not None and now >= self._drain_until:
+            return True
+        return not (self._pending or self._refused or self._compute.in_flight())
+
     def _idle(self) -> bool:
         """Nothing runs here, nothing waits anywhere, and nobody else's work may yet fall to us."""
         if len(self._driver) or self._pending or self._compute.in_flight():
             return False
         try:
-            if self._home.queue.stirs() or self._home.journal.running():
+            if (self._begins and self._home.queue.stirs()) or self._home.journal.running():
                 return False
             return self._delivery_home is None or not self._deliveries_due()
         except StoreError as error:

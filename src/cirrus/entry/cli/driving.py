@@ -21,11 +21,19 @@ from cirrus.settings import Deployment, Project
 
 
 @contextmanager
-def interruptible(worker: Worker) -> Iterator[None]:
-    """SIGINT and SIGTERM end the worker in good order: what runs is left for the next one to take over."""
+def interruptible(worker: Worker, *, drains: bool = False) -> Iterator[None]:
+    """SIGINT and SIGTERM end the worker in good order: what runs is left for the next one to take over.
+
+    One that `drains` first finishes what runs; the second signal stops it.
+    """
 
     def stop(_number: int, _frame: Any) -> None:
-        worker.stop()
+        nonlocal drains
+        if drains:
+            worker.drain()
+        else:
+            worker.stop()
+        drains = False
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -36,16 +44,20 @@ def interruptible(worker: Worker) -> Iterator[None]:
 
 
 class Quiet:
-    """Says nothing but new trouble."""
+    """Says nothing but new trouble, and that it drains."""
 
     def __init__(self) -> None:
         self._said = ""
+        self._drains = False
 
     def __call__(self, progress: Progress) -> None:
         """Say what is in the way, once."""
         if progress.trouble and progress.trouble != self._said:
             say(f"trouble: {progress.trouble}; trying again")
         self._said = progress.trouble
+        if progress.draining and not self._drains:
+            self._drains = True
+            say(f"finishing {progress.running} running, beginning no more; a second signal stops at once")
 
     def close(self) -> None:
         """Nothing to finish."""
