@@ -38,6 +38,11 @@ ERRORS = (
     "RuntimeError: request {u} failed at 2026-05-{d:02d}T10:00:00Z",
     "KeyError: 'proj:epsg'",
 )
+RECORD = (
+    "id, grp, key, full_id, state, created, updated, claimed_at, execution, last_error, outputs, output_collections,"
+    " attempts"
+)
+EXECUTION = "id, name, record, n, status, input, output, definition, error, cause, started, stopped, owner"
 RARE = "RuntimeError: the one that nobody has seen before"
 FILTERS: dict[str, dict[str, Any]] = {
     "all": {},
@@ -101,13 +106,17 @@ def fill(path: Path, count: int, now: int) -> None:
         with database.group():
             connection = database._connection
             rows = [_record(dice, n, ids, now) for n in numbers]
-            connection.executemany(f"INSERT INTO records VALUES ({','.join('?' * 13)})", rows)
+            connection.executemany(_insert("records", RECORD), rows)
             executions = [execution for row in rows for execution in _executions(row, body, definition)]
-            connection.executemany(f"INSERT INTO executions VALUES ({','.join('?' * 13)})", executions)
+            connection.executemany(_insert("executions", EXECUTION), executions)
     database.close()
     with Path(path).open("rb") as file:  # as warm as a database that is in use
         while file.read(1 << 24):
             pass
+
+
+def _insert(table: str, columns: str) -> str:
+    return f"INSERT INTO {table} ({columns}) VALUES ({','.join('?' * len(columns.split(',')))})"
 
 
 def _record(dice: random.Random, n: int, ids: dict[tuple[str, str], int], now: int) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from cirrus import asl
@@ -18,6 +19,7 @@ from cirrus.flow.replay import events as journal_events
 from cirrus.ports.state_db import Execution, Query
 
 _PAGE = 500
+_BODIES = 100
 
 
 def records(home: Home, query: Query, limit: int | None = None) -> Iterator[Record]:
@@ -51,11 +53,11 @@ def input_payload(home: Home, found: Record) -> bytes:
 
 def inputs(home: Home, query: Query, limit: int | None = None) -> Iterator[bytes | NotFound]:
     """The input payloads of the records of a query, or what says that one is not kept any more."""
-    for found in records(home, query, limit):
-        try:
-            yield input_payload(home, found)
-        except NotFound as error:
-            yield error
+    stream = records(home, query, limit)
+    while some := list(islice(stream, _BODIES)):
+        urls = [home.payloads.url(input_key(home.root, one.payload_id, one.execution_id or "")) for one in some]
+        for record, body in zip(some, home.payloads.get_many(urls), strict=True):
+            yield NotFound("input payload of", record.payload_id) if body is None else body
 
 
 def output_payload(home: Home, found: Record) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -13,6 +14,9 @@ class Payloads(Protocol):
 
     def get(self, url: str) -> bytes:
         """The body at a URL of this store. NotFound if there is none, StoreError if it cannot be read."""
+
+    def get_many(self, urls: Sequence[str]) -> list[bytes | None]:
+        """The bodies at URLs of this store, in that order, None where there is none; StoreError as `get`."""
 
     def owns(self, url: str) -> bool:
         """Whether a URL is one of this store's."""

@@ -45,6 +45,13 @@ class PayloadsContract(PortsContract):
         assert len(set(urls)) == len(KEYS)
         assert [payloads.get(url) for url in urls] == [b"%d" % n for n in range(len(KEYS))]
 
+    def test_many_are_got_at_once(self, payloads: Payloads) -> None:
+        urls = [payloads.put(key, b"%d" % n) for n, key in enumerate(KEYS)]
+        missing = payloads.url("cirrus/tmp/batch/no/such.json")
+        assert payloads.get_many([urls[1], missing, urls[0], urls[1]]) == [b"1", None, b"0", b"1"]
+        assert payloads.get_many(urls * 30) == [b"%d" % n for n in range(len(KEYS))] * 30
+        assert payloads.get_many([]) == []
+
     @pytest.mark.parametrize("key", KEYS, ids=lambda key: f"{key[:40]!a}-{len(key)}")
     def test_url_names_its_key(self, payloads: Payloads, key: str) -> None:
         url = payloads.put(key, b"first")
@@ -88,6 +95,15 @@ class HistoryContract(PortsContract):
         url = ports.payloads.url
         assert ports.payloads.get(url(input_key(ROOT, known, execution_id))) == b'{"in":1}'
         assert ports.payloads.get(url(output_key(ROOT, known, execution_id))) == b'{"out":1}'
+
+    def test_many_bodies_of_executions(self, ports: Ports) -> None:
+        ends = [begin(ports.state_db, known, owner="o", input=b"%d" % n) for n, known in enumerate(ODD_IDS)]
+        ports.state_db.conclude([ending(record, output=b"out") for record in ends])
+        keys = [input_key(ROOT, one.payload_id, one.executions[0]) for one in ends]
+        foreign = input_key(ROOT, ODD_IDS[1], ends[0].executions[0])
+        out = output_key(ROOT, ODD_IDS[2], ends[2].executions[0])
+        urls = [ports.payloads.url(key) for key in (*keys, foreign, out)]
+        assert ports.payloads.get_many(urls) == [*(b"%d" % n for n in range(len(ends))), None, b"out"]
 
     def test_output_of_a_run_without_one_is_not_found(self, ports: Ports) -> None:
         (execution_id,) = finish(ports.state_db, ODD_IDS[0]).executions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.faults import code, reported
 from cirrus.errors import NotFound, StoreError
@@ -36,6 +38,16 @@ class S3Payloads:
             if code(error.__cause__) in _GONE:
                 raise NotFound("object", url) from None
             raise
+
+    def get_many(self, urls: Sequence[str]) -> list[bytes | None]:
+        """The bodies at URLs of this store, in that order, None where there is none."""
+        return [self._get_or_none(url) for url in urls]
+
+    def _get_or_none(self, url: str) -> bytes | None:
+        try:
+            return self.get(url)
+        except NotFound:
+            return None
 
     def owns(self, url: str) -> bool:
         """Whether a URL is one of this store's."""

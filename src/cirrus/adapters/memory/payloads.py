@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from cirrus.adapters.memory.store import Store, Tables
@@ -30,6 +31,16 @@ class MemoryPayloads:
         if body is None:
             raise NotFound("payload at", url)
         return body
+
+    def get_many(self, urls: Sequence[str]) -> list[bytes | None]:
+        """The bodies at URLs of this store, in that order, None where there is none."""
+        return [self._get_or_none(url) for url in urls]
+
+    def _get_or_none(self, url: str) -> bytes | None:
+        try:
+            return self.get(url)
+        except NotFound:
+            return None
 
     def owns(self, url: str) -> bool:
         """Whether a URL is one of this store's."""

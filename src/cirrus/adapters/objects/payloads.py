@@ -5,12 +5,13 @@ On a file system the components of a key are percent-encoded where they must be;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from cirrus.core.keys import file_key, from_file_key
 from cirrus.core.path_template import is_url
-from cirrus.errors import ConfigError, StoreError, UploadError
+from cirrus.errors import ConfigError, NotFound, StoreError, UploadError
 from cirrus.ports.objects import Objects
 
 _FILE = "file://"
@@ -37,6 +38,16 @@ class ObjectPayloads:
     def get(self, url: str) -> bytes:
         """The body at a URL of this store. NotFound if there is none, StoreError if it cannot be read."""
         return self._objects.get(url)
+
+    def get_many(self, urls: Sequence[str]) -> list[bytes | None]:
+        """The bodies at URLs of this store, in that order, None where there is none."""
+        return [self._get_or_none(url) for url in urls]
+
+    def _get_or_none(self, url: str) -> bytes | None:
+        try:
+            return self.get(url)
+        except NotFound:
+            return None
 
     def owns(self, url: str) -> bool:
         """Whether a URL is one of this store's."""

@@ -20,7 +20,7 @@ from cirrus.core import page_token
 from cirrus.core.state import ENDED, State
 from cirrus.ports.query import SORTS, Query
 
-BUDGET = 20_000
+BUDGET = 10_000
 LEAST = 100
 _COLUMNS = (
     "r.id, r.key, r.full_id, r.state, r.created, r.updated, r.claimed_at, r.last_error, r.outputs,"
@@ -29,6 +29,7 @@ _COLUMNS = (
 _SHAPES: dict[str, tuple[type, ...]] = {"updated": (int, int), "state": (int, int, int), "id": (str,)}
 _TROUBLED = tuple(sorted(ENDED - {State.COMPLETED}))
 _CHUNK = 500
+_FIRST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,13 @@ def _nth(db: Database, query: Query, one: _Range, after: list[Any] | None, n: in
 
 
 def _rows(
-    db: Database, query: Query, one: _Range, after: list[Any] | None, reached: list[Any] | None, limit: int
+    db: Database,
+    query: Query,
+    one: _Range,
+    after: list[Any] | None,
+    reached: list[Any] | None,
+    limit: int,
+    first: int = _FIRST,
 ) -> Iterator[Any]:
     columns, where, values, order = _clauses(query, one, after)
     if reached is not None:
@@ -162,7 +169,11 @@ def _rows(
         values += reached
     sql, more = conditions(db, query, indexed=query.sort != "id")
     statement = f"SELECT {_COLUMNS} FROM records r WHERE {where}{sql} ORDER BY {order} LIMIT ?"
-    yield from db.rows(statement, [*values, *more, limit])
+    some = min(limit, first)
+    rows = db.rows(statement, [*values, *more, some])
+    yield from rows
+    if len(rows) == some < limit:  # most ranges of a merge give a few rows only
+        yield from _rows(db, query, one, list(_place(query, rows[-1])), reached, limit - some, limit)
 
 
 def _clauses(query: Query, one: _Range, after: list[Any] | None) -> tuple[str, str, list[Any], str]:

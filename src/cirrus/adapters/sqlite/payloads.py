@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote, unquote
 
+from cirrus.adapters.sqlite.columns import pack
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.core.keys import id_key, named_execution, named_invalid
 from cirrus.errors import NotFound
 
 _SCHEME = "cirrus://"
+_CHUNK = 100
 
 
 class SqlitePayloads:
@@ -40,6 +42,24 @@ class SqlitePayloads:
         if body is None:
             raise NotFound("payload at", url)
         return bytes(body)
+
+    def get_many(self, urls: Sequence[str]) -> list[bytes | None]:
+        """The bodies at URLs of this store, in that order, None where there is none."""
+        keys = [self.key(url) for url in urls]
+        found: dict[str, bytes] = {}
+        for n in range(0, len(keys), _CHUNK):
+            some = keys[n : n + _CHUNK]
+            sql = "SELECT n.key, b.body FROM names n JOIN bodies b ON b.id = n.body WHERE n.key IN"
+            found = found | self._inputs(some) | dict(self._db.rows(f"{sql} ({','.join('?' * len(some))})", some))
+        return [found[key] if key in found else self._kept(key) for key in keys]
+
+    def _inputs(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The bodies of those keys that name an execution's input."""
+        named = {pack(one.execution_id): key for key in keys if (one := named_execution(key)) and one.body == "input"}
+        sql = "SELECT e.name, r.key, b.body FROM executions e JOIN records r ON r.id = e.record"
+        sql += f" JOIN bodies b ON b.id = e.input WHERE e.name IN ({','.join('?' * len(named))})"
+        found = {named[name]: (known, body) for name, known, body in self._db.rows(sql, list(named))}
+        return {key: body for key, (known, body) in found.items() if f"/executions/{known}/" in key}
 
     def _kept(self, key: str) -> bytes | None:
         if found := named_execution(key):
