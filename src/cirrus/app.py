@@ -16,6 +16,7 @@ from cirrus.backends import backend
 from cirrus.core.bucket_options import AMBIENT
 from cirrus.core.grants import Grants
 from cirrus.core.instant import SECOND
+from cirrus.core.state import State
 from cirrus.errors import ConfigError, NotFound
 from cirrus.flow.access import Vault, grant
 from cirrus.flow.batch import POST_BATCH, PRE_BATCH
@@ -26,6 +27,7 @@ from cirrus.ports.compute import Compute, TaskSpec
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.payloads import Payloads
+from cirrus.ports.retention import Policy
 from cirrus.ports.target import Target
 from cirrus.ports.upkeep import Upkeep
 from cirrus.settings import Deployment, Project, environment, find_project, load_project
@@ -97,6 +99,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
         journal=backend("journal", "sqlite")(database),
         callbacks=backend("callbacks", "sqlite")(database),
         outbox=backend("outbox", "sqlite")(database),
+        retention=backend("retention", "sqlite")(database),
         unit=database,
         objects=objects,
         parameters=backend("parameters", "local")(
@@ -119,6 +122,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
             drain=None if where.drain is None else round(where.drain * SECOND),
         ),
         throttle=project.throttle,
+        policy=_policy(where.retention),
     )
 
 
@@ -174,6 +178,17 @@ def open_upkeep(where: Deployment) -> Upkeep:
 def _internal() -> dict[str, TaskSpec]:
     """What state machines call of object stores: our own code, which may use every bucket."""
     return {name: TaskSpec(name=name, handler=handler) for name, handler in INTERNAL.items()}
+
+
+def _policy(retention: Mapping[str, Any]) -> Policy:
+    """The policy for ages in seconds: by end state, or one for all."""
+    given: dict[str, Any] = {}
+    for name, age in retention.items():
+        if isinstance(age, Mapping):
+            given[name] = {State(state): round(seconds * SECOND) for state, seconds in age.items()}
+        elif age is not None:
+            given[name] = round(age * SECOND)
+    return Policy(**given)
 
 
 def _clock() -> int:

@@ -16,6 +16,7 @@ _CLASSES = {
     ("journal", "sqlite"): "cirrus.adapters.sqlite.journal:SqliteJournal",
     ("callbacks", "sqlite"): "cirrus.adapters.sqlite.callbacks:SqliteCallbacks",
     ("outbox", "sqlite"): "cirrus.adapters.sqlite.outbox:SqliteOutbox",
+    ("retention", "sqlite"): "cirrus.adapters.sqlite.retention:SqliteRetention",
     ("upkeep", "sqlite"): "cirrus.adapters.sqlite.upkeep:SqliteUpkeep",
     ("objects", "any"): "cirrus.adapters.objects.store:ObjectStores",
     ("parameters", "local"): "cirrus.adapters.local.task_parameters:TaskParameters",

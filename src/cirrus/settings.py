@@ -16,6 +16,7 @@ from cirrus.adapters.objects.location import names_store
 from cirrus.core.bucket import DEFAULT_SECRET, SOURCES, Bucket, Reference
 from cirrus.core.instant import parse_duration
 from cirrus.core.payload_id import WORKFLOW_NAME
+from cirrus.core.state import ENDED, State
 from cirrus.core.throttle import Limit, Rate, Throttle, parse_rate
 from cirrus.errors import ConfigError
 from cirrus.ports.compute import TaskSpec
@@ -68,6 +69,18 @@ def _duration(value: Any) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError("a duration such as '15m', '30s' or '1.5h', or a number of seconds")
     return seconds
+
+
+def _ages(value: Any) -> dict[str, float]:
+    """Seconds by end state; one duration is that of all."""
+    try:
+        ages = value if isinstance(value, dict) else dict.fromkeys(sorted(ENDED), value)
+        found = {str(State.parse(name)): _duration(age) for name, age in ages.items()}
+    except ValueError:
+        found = {}
+    if not found or not ENDED.issuperset(found):
+        raise ValueError(f"a duration such as '30d', or a table of durations by end state ({', '.join(sorted(ENDED))})")
+    return found
 
 
 def _size(value: Any) -> int:
@@ -201,12 +214,7 @@ WORKFLOW = (Setting("definition", _text, None, "the state machine, below the pro
 DEPLOYMENT = (
     Setting("home", _home, "local", "where it runs: `local`, `cluster` or `aws`"),
     Setting("root", _text, None, "the folder of its database, payloads and logs"),
-    Setting(
-        "data",
-        _store,
-        "./data",
-        "where uploads go whose path_template names no store: a folder or a store's URL",
-    ),
+    Setting("data", _store, "./data", "where uploads go whose path_template names no store: a folder or a store's URL"),
     Setting(
         "catalog",
         _store_or_none,
@@ -233,6 +241,15 @@ DEPLOYMENT = (
     Setting("buckets", _stores, {}, "folders or stores that names of buckets in state machines stand for"),
     Setting("variables", _texts, {}, "variables for payload templates"),
 )
+RETENTION = (
+    Setting("histories", _ages, {}, "what happened in executions, step by step: `30d`, or `{ COMPLETED = '30d' }`"),
+    Setting("logs", _ages, {}, "what tasks printed: as `histories`"),
+    Setting("records", _ages, {}, "records with all that belongs to them: as `histories`"),
+    Setting("events", _duration, None, "workflow events"),
+    Setting("deliveries", _duration, None, "what the outbox knows of deliveries that were sent"),
+    Setting("tmp", _duration, 864_000.0, "payloads that travelled by URL: `tmp/oversized` and `tmp/batch`"),
+    Setting("invalid", _duration, None, "messages in quarantine"),
+)
 SECTIONS: Mapping[str, tuple[Setting, ...]] = {
     "project": PROJECT,
     "tasks.<name>": TASK,
@@ -240,12 +257,13 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
     "workflows.<name>": WORKFLOW,
     "collections.<name>": LIMIT,
     "deployments.<name>": DEPLOYMENT,
+    "deployments.<name>.retention": RETENTION,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where the project runs; paths are absolute, `lease` is in seconds."""
+    """Where the project runs; paths are absolute; `lease` and what `retention` holds are in seconds."""
 
     name: str
     home: str
@@ -264,6 +282,7 @@ class Deployment:
     items_file: str | None = None
     items_webhook: str | None = None
     delivery_attempts: int = 8
+    retention: Mapping[str, Any] = field(default_factory=dict)
     buckets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -424,7 +443,10 @@ class _Reader:
         where = f"deployments.{name}"
         if not _DEPLOYMENT.fullmatch(name):
             self._problems.append(f"{where}: a deployment's name is letters, digits, '-', '_' and '.'")
-        values = self._table(where, table, DEPLOYMENT)
+        rest = dict(table) if isinstance(table, dict) else table
+        kept = rest.pop("retention", {}) if isinstance(rest, dict) else {}
+        values = self._table(where, rest, DEPLOYMENT)
+        values["retention"] = self._table(f"{where}.retention", kept, RETENTION)
         values["root"] = self._folder / (values["root"] or f".cirrus/{name}")
         for key in ("data", "catalog"):
             values[key] = values[key] and _place(self._folder, values[key])

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from cirrus.adapters.memory.journal import MemoryJournal
 from cirrus.adapters.memory.outbox import MemoryOutbox
 from cirrus.adapters.memory.payloads import MemoryPayloads
 from cirrus.adapters.memory.queue import MemoryQueue
+from cirrus.adapters.memory.retention import MemoryRetention
 from cirrus.adapters.memory.state_db import MemoryStateDb
 from cirrus.adapters.memory.store import Store
+from cirrus.testing.builders import AT
 from cirrus.testing.failures import FailuresContract
 from cirrus.testing.items import ItemsContract
 from cirrus.testing.journal import JournalContract
@@ -15,6 +19,7 @@ from cirrus.testing.outbox import OutboxContract
 from cirrus.testing.payloads import HistoryContract, PayloadsContract
 from cirrus.testing.ports import SUBSCRIPTIONS, Connect, Ports, PortsContract
 from cirrus.testing.queue import QueueContract
+from cirrus.testing.retention import RetentionContract
 from cirrus.testing.state_db import StateDbContract
 
 
@@ -22,15 +27,17 @@ class Memory(PortsContract):
     @pytest.fixture
     def connect(self) -> Connect:
         store = Store()
+        ticks = count()
 
         def connect() -> Ports:
             state_db = MemoryStateDb(store, SUBSCRIPTIONS)
             return Ports(
                 state_db=state_db,
                 queue=MemoryQueue(store, state_db),
-                payloads=MemoryPayloads(store, "test"),
+                payloads=MemoryPayloads(store, "test", lambda: AT + next(ticks)),
                 journal=MemoryJournal(store),
                 outbox=MemoryOutbox(store),
+                retention=MemoryRetention(store),
                 unit=store,
             )
 
@@ -54,4 +61,8 @@ class TestJournal(Memory, JournalContract):
 
 
 class TestOutbox(Memory, OutboxContract):
+    pass
+
+
+class TestRetention(Memory, RetentionContract):
     pass

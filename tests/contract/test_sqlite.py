@@ -12,7 +12,9 @@ from cirrus.adapters.sqlite.journal import SqliteJournal
 from cirrus.adapters.sqlite.outbox import SqliteOutbox
 from cirrus.adapters.sqlite.payloads import SqlitePayloads
 from cirrus.adapters.sqlite.queue import SqliteQueue
+from cirrus.adapters.sqlite.retention import SqliteRetention
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
+from cirrus.testing.builders import AT
 from cirrus.testing.failures import FailuresContract
 from cirrus.testing.items import ItemsContract
 from cirrus.testing.journal import JournalContract
@@ -21,6 +23,7 @@ from cirrus.testing.pages import PagesContract
 from cirrus.testing.payloads import HistoryContract, PayloadsContract
 from cirrus.testing.ports import SUBSCRIPTIONS, Connect, Ports, PortsContract
 from cirrus.testing.queue import QueueContract
+from cirrus.testing.retention import RetentionContract
 from cirrus.testing.state_db import StateDbContract
 
 
@@ -42,9 +45,10 @@ class Sqlite(PortsContract):
             return Ports(
                 state_db=state_db,
                 queue=SqliteQueue(database, state_db),
-                payloads=SqlitePayloads(database, state_db, "test", lambda: next(ticks)),
+                payloads=SqlitePayloads(database, state_db, "test", lambda: AT + next(ticks)),
                 journal=SqliteJournal(database),
                 outbox=SqliteOutbox(database),
+                retention=SqliteRetention(database),
                 unit=database,
             )
 
@@ -80,4 +84,8 @@ class TestJournal(Sqlite, JournalContract):
 
 
 class TestOutbox(Sqlite, OutboxContract):
+    pass
+
+
+class TestRetention(Sqlite, RetentionContract):
     pass

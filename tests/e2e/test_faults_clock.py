@@ -17,6 +17,7 @@ from cirrus.adapters.sqlite.journal import SqliteJournal
 from cirrus.adapters.sqlite.outbox import SqliteOutbox
 from cirrus.adapters.sqlite.payloads import SqlitePayloads
 from cirrus.adapters.sqlite.queue import SqliteQueue
+from cirrus.adapters.sqlite.retention import SqliteRetention
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.core.event import EventType
 from cirrus.core.instant import SECOND
@@ -69,6 +70,7 @@ def view(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Views]:
             journal=SqliteJournal(database),
             callbacks=SqliteCallbacks(database),
             outbox=SqliteOutbox(database),
+            retention=SqliteRetention(database),
             unit=database,
             changes=database.data_version,
         )

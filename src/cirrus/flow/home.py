@@ -15,6 +15,7 @@ from cirrus.ports.outbox import Outbox
 from cirrus.ports.parameters import Parameters
 from cirrus.ports.payloads import Payloads
 from cirrus.ports.queue import Queue
+from cirrus.ports.retention import Policy, Retention
 from cirrus.ports.state_db import StateDb
 from cirrus.ports.target import Target
 from cirrus.ports.unit import Unit
@@ -51,7 +52,7 @@ class Home:
     """One deployment. `clock` gives microseconds since the epoch, `chance` 63 random bits: both read at the edge.
 
     `buckets` are the folders or stores that names of buckets stand for in state machines. `limits` are those of
-    one control process, `throttle` those of all together.
+    one control process, `throttle` those of all together; `policy` says how long things are kept.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Home:
     journal: Journal
     callbacks: Callbacks
     outbox: Outbox
+    retention: Retention
     unit: Unit
     objects: Objects
     parameters: Parameters
@@ -73,3 +75,4 @@ class Home:
     buckets: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     throttle: Throttle = field(default_factory=Throttle)
+    policy: Policy = field(default_factory=Policy)

@@ -54,7 +54,8 @@ def process(home: Home, messages: Sequence[Taken], owner: str, now: int) -> list
         else:
             accepted[key] = (message, payload)
     records = home.state_db.get(list(accepted))
-    begun = [_decide(home, *pair, records.get(key), owner, now) for key, pair in accepted.items()]
+    earlier = home.state_db.earlier(list(accepted))
+    begun = [_decide(home, *pair, records.get(key), earlier.get(key, ()), owner, now) for key, pair in accepted.items()]
     if unsorted:
         home.queue.sort(unsorted)
     found = [one for one in begun if one is not None]
@@ -76,7 +77,15 @@ def _payload(home: Home, message: Taken, now: int) -> Payload | None:
     return None
 
 
-def _decide(home: Home, message: Taken, payload: Payload, record: Record | None, owner: str, now: int) -> Begun | None:
+def _decide(
+    home: Home,
+    message: Taken,
+    payload: Payload,
+    record: Record | None,
+    earlier: Sequence[str],
+    owner: str,
+    now: int,
+) -> Begun | None:
     decision = decide(record, replace=payload.replace, now=now, lease=home.limits.lease)
     if decision.action is Action.SKIP:
         assert record is not None
@@ -86,7 +95,7 @@ def _decide(home: Home, message: Taken, payload: Payload, record: Record | None,
     if decision.action is Action.RESUME:
         assert record is not None
         return _resume(home, message, payload, record, owner, now)
-    return _claim(home, message, payload, record, owner, now)
+    return _claim(home, message, payload, record, earlier, owner, now)
 
 
 def _event(home: Home, kind: EventType, payload: Payload, execution_id: str | None, now: int) -> WorkflowEvent:
@@ -106,8 +115,16 @@ def _skip(home: Home, message: Taken, payload: Payload, record: Record, kind: Ev
     home.state_db.note([_event(home, kind, payload, record.execution_id, now)], [message.receipt])
 
 
-def _claim(home: Home, message: Taken, payload: Payload, record: Record | None, owner: str, now: int) -> Begun | None:
-    execution_id = next_execution_id(str(payload.id), record.executions if record else ())
+def _claim(
+    home: Home,
+    message: Taken,
+    payload: Payload,
+    record: Record | None,
+    earlier: Sequence[str],
+    owner: str,
+    now: int,
+) -> Begun | None:
+    execution_id = next_execution_id(str(payload.id), (*earlier, *(record.executions if record else ())))
     begun = _begun(home, execution_id, payload, payload.text)
     kinds = (EventType.CLAIMED_PROCESSING, EventType.STARTED_PROCESSING)
     claim = Claim(

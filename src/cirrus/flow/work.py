@@ -13,6 +13,7 @@ from cirrus.core.state import State
 from cirrus.errors import StoreError
 from cirrus.flow.deliver import deliver
 from cirrus.flow.drive import Driver, Overtaken, Turn
+from cirrus.flow.expire import expire, pause
 from cirrus.flow.home import Home
 from cirrus.flow.process import process
 from cirrus.ports.compute import Compute, Outcome
@@ -24,6 +25,7 @@ _RECHECK = SECOND // 2
 _LOGS = SECOND
 _SOON = 3 * SECOND
 _FAREWELL = 15.0
+_BREATH = 0.02
 
 
 @dataclass(slots=True)
@@ -111,6 +113,9 @@ class Worker:
         for target in self._nudges:
             one = threading.Thread(target=self._deliver, args=(target,), name=f"cirrus-deliver-{target}", daemon=True)
             self._delivering.append(one)
+        if self._delivery_home is not None:
+            self._delivering.append(threading.Thread(target=self._expire, name="cirrus-expire", daemon=True))
+        for one in self._delivering:
             one.start()
         try:
             while not self._stop.is_set():
@@ -303,6 +308,14 @@ class Worker:
         soon = self._home.clock() + _SOON
         due = [self._home.outbox.waiting(target)[1] for target in self._home.targets]
         return any(at is not None and at <= soon for at in due)
+
+    def _expire(self) -> None:
+        assert self._delivery_home is not None
+        between = pause(self._delivery_home)
+        while not self._stop.is_set():
+            with suppress(StoreError):
+                expire(self._delivery_home, self._owner, lambda: not self._stop.wait(_BREATH))
+            self._stop.wait(between)
 
     def _deliver(self, target: str) -> None:
         assert self._delivery_home is not None

@@ -169,6 +169,18 @@ class StateDb(Protocol):
     def note(self, events: Sequence[WorkflowEvent], receipts: Sequence[str] = ()) -> None:
         """Record events that change no record, and settle the messages that they are about."""
 
+    def earlier(self, payload_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The ids of the executions that deleted records of these payloads had, oldest first: their tombstones.
+
+        They count as earlier executions of a record that is made anew, so that no execution id is ever used twice.
+        """
+
+    def forget(self, payload_ids: Sequence[str], at: int) -> list[bool]:
+        """Delete records with their executions, histories, logs and events; each leaves a tombstone.
+
+        Refused, on its own, where there is no record or it is running.
+        """
+
     def page(self, query: Query, limit: int, token: str | None = None) -> Page:
         """Up to `limit` records; the token stays valid whatever is written in between. ValueError on a bad token."""
 

@@ -17,6 +17,7 @@ from cirrus.adapters.memory.outbox import MemoryOutbox
 from cirrus.adapters.memory.parameters import NoParameters
 from cirrus.adapters.memory.payloads import MemoryPayloads
 from cirrus.adapters.memory.queue import MemoryQueue
+from cirrus.adapters.memory.retention import MemoryRetention
 from cirrus.adapters.memory.state_db import MemoryStateDb
 from cirrus.adapters.memory.store import Store
 from cirrus.core.throttle import Throttle
@@ -28,6 +29,7 @@ from cirrus.ports.compute import Outcome
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.parameters import Parameters
+from cirrus.ports.retention import Policy
 from cirrus.ports.target import Target
 from cirrus.testing.builders import AT
 
@@ -89,28 +91,31 @@ def make_home(
     parameters: Parameters | None = None,
     limits: Limits | None = None,
     throttle: Throttle | None = None,
+    policy: Policy | None = None,
 ) -> Home:
     """A home over a store; two homes over one store are two views of the same deployment."""
-    store = store or Store()
+    store, clock = store or Store(), clock or Clock()
     state_db = MemoryStateDb(store, subscriptions)
     return Home(
         name="test",
         state_db=state_db,
         queue=MemoryQueue(store, state_db),
-        payloads=MemoryPayloads(store, "test"),
+        payloads=MemoryPayloads(store, "test", clock),
         journal=MemoryJournal(store),
         callbacks=MemoryCallbacks(store),
         outbox=MemoryOutbox(store),
+        retention=MemoryRetention(store),
         unit=store,
         objects=objects or MemoryObjects(),
         parameters=parameters or NoParameters(),
         workflows=Definitions(workflows),
         targets=targets or {},
-        clock=clock or Clock(),
+        clock=clock,
         chance=partial(Random(7).getrandbits, 63),
         changes=store.commits,
         limits=limits or Limits(),
         throttle=throttle or Throttle(),
+        policy=policy or Policy(),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cirrus.core.state import State
 from cirrus.ports.state_db import ItemRef, ItemUse
 from cirrus.testing.builders import AT, begin, ending, finish, payload_id
@@ -39,6 +41,19 @@ class ItemsContract:
         found = [(use.payload_id, use.item) for use in ports.state_db.uses("cog", made=True)]
         assert found == [(B, COG), (A, other), (A, COG)]
         assert len(ports.state_db.uses("cog", made=True, limit=2)) == 2
+
+    def test_forgotten_record_has_no_items(self, ports: Ports) -> None:
+        given: dict[str, Any] = {"input": b'{"features":[{"id":"raw","collection":"in"}]}', "items": (RAW,)}
+        made: dict[str, Any] = {"output": b'{"features":[{"id":"cog","collection":"out"}]}', "items": (COG,)}
+        for known in (A, B):
+            assert ports.state_db.conclude([ending(begin(ports.state_db, known, **given), **made)]) == [True]
+        assert ports.state_db.forget([A], AT) == [True]
+        assert [use.payload_id for use in ports.state_db.uses("raw", made=False)] == [B]
+        assert [use.payload_id for use in ports.state_db.uses("cog", made=True)] == [B]
+        damaged = begin(ports.state_db, A, input=b"{", items=(RAW,))
+        ports.state_db.conclude([ending(damaged, State.FAILED)])
+        assert ports.state_db.forget([A], AT) == [True]
+        assert [use.payload_id for use in ports.state_db.uses("raw", made=False)] == [B]
 
     def test_a_refused_end_makes_nothing(self, ports: Ports) -> None:
         record = begin(ports.state_db, A)

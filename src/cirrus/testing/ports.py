@@ -14,6 +14,7 @@ from cirrus.ports.journal import Journal
 from cirrus.ports.outbox import Outbox, Subscriptions
 from cirrus.ports.payloads import Payloads
 from cirrus.ports.queue import Queue
+from cirrus.ports.retention import Retention
 from cirrus.ports.state_db import StateDb
 from cirrus.ports.unit import Unit
 
@@ -30,6 +31,7 @@ class Ports:
     payloads: Payloads
     journal: Journal
     outbox: Outbox
+    retention: Retention
     unit: Unit
 
 

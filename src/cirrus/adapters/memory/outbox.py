@@ -8,8 +8,6 @@ from dataclasses import replace
 from cirrus.adapters.memory.store import Outgoing, Store, Tables
 from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
 
-_SLACK = 60_000_000
-
 
 class MemoryOutbox:
     """Deliveries in a Store; one owner at a time holds a target."""
@@ -25,14 +23,8 @@ class MemoryOutbox:
     def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target."""
         with self._store.writing() as tables:
-            holder, held_until = tables.holds.get(target, (owner, now))
-            alive = tables.owners.get(holder, now + 1) > now
-            if holder != owner and now < held_until <= until + _SLACK and alive:
-                return []
             found = _due(tables, target, now)[:limit]
-            if found:
-                tables.holds[target] = (owner, until)
-            return found
+            return found if found and tables.hold(target, owner, now, until) else []
 
     def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
         """Write down what became of deliveries, and let go of their target."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote, unquote
 
 from cirrus.adapters.memory.store import Store, Tables
@@ -13,21 +13,22 @@ from cirrus.errors import NotFound
 class MemoryPayloads:
     """Bodies in a Store under URLs `cirrus://<deployment>/<key>`."""
 
-    def __init__(self, store: Store, deployment: str) -> None:
+    def __init__(self, store: Store, deployment: str, clock: Callable[[], int]) -> None:
         self._store = store
+        self._clock = clock
         self._base = f"cirrus://{quote(deployment)}/"
 
     def put(self, key: str, body: bytes) -> str:
         """Keep a body and give its URL; a second put under a key replaces the first."""
         with self._store.writing() as tables:
-            tables.bodies[key] = body
+            tables.bodies[key] = (body, self._clock())
         return self.url(key)
 
     def get(self, url: str) -> bytes:
         """The body at a URL of this store; NotFound if there is none."""
         key = self.key(url)
         with self._store.reading() as tables:
-            body = tables.bodies[key] if key in tables.bodies else _kept(tables, key)
+            body = tables.bodies[key][0] if key in tables.bodies else _kept(tables, key)
         if body is None:
             raise NotFound("payload at", url)
         return body

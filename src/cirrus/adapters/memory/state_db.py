@@ -54,6 +54,11 @@ class MemoryStateDb:
         with self._store.reading() as tables:
             return {known: tables.records[known] for known in payload_ids if known in tables.records}
 
+    def earlier(self, payload_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The ids of the executions that deleted records of these payloads had, oldest first."""
+        with self._store.reading() as tables:
+            return {known: tables.tombstones[known] for known in payload_ids if known in tables.tombstones}
+
     def page(self, query: Query, limit: int, token: str | None = None) -> Page:
         """Up to `limit` records; the token stays valid whatever is written in between. ValueError on a bad token."""
         if query.sort not in SORTS:
@@ -118,7 +123,7 @@ class MemoryStateDb:
     ) -> list[tuple[int, WorkflowEvent]]:
         """Events in the order in which they happened, each with its number; those after number `after`."""
         with self._store.reading() as tables:
-            later = list(enumerate(tables.events[after:], after + 1))
+            later = [pair for pair in tables.events.items() if pair[0] > after]
         return [pair for pair in later if payload_id in {None, pair[1].payload_id}][:limit]
 
     # ---------------------------------------------------------------- writing
@@ -218,6 +223,11 @@ class MemoryStateDb:
             tables.messages[tables.number()] = Waiting(message.body, message.payload_id, priority, queued=end.at)
         return True
 
+    def forget(self, payload_ids: Sequence[str], at: int) -> list[bool]:
+        """Delete records with all that belongs to them; each leaves a tombstone."""
+        with self._store.writing() as tables:
+            return [forget(tables, known) for known in payload_ids]
+
     def note(self, events: Sequence[WorkflowEvent], receipts: Sequence[str] = ()) -> None:
         """Record events that change no record, and settle the messages that they are about."""
         with self._store.writing() as tables:
@@ -225,11 +235,31 @@ class MemoryStateDb:
             _settle(tables, receipts)
 
     def _write_events(self, tables: Tables, events: Sequence[WorkflowEvent]) -> None:
-        tables.events += events
         for event in events:
+            tables.told += 1
+            tables.events[tables.told] = event
             for target in self._subscriptions.events:
                 body = encode(event.body())
                 tables.outbox[tables.number()] = Outgoing(target, "event", event.payload_id, body, event.at)
+
+
+def forget(tables: Tables, payload_id: str) -> bool:
+    """Delete a record that does not run, with all that belongs to it, and leave its tombstone."""
+    record = tables.records.get(payload_id)
+    if record is None or record.state in RUNNING:
+        return False
+    tables.tombstones[payload_id] = (*tables.tombstones.get(payload_id, ()), *record.executions)
+    gone = {name for name, one in tables.executions.items() if one.payload_id == payload_id}
+    del tables.records[payload_id]
+    for name in gone:
+        del tables.executions[name]
+        tables.owned.pop(name, None)
+        tables.cancels.pop(name, None)
+    tables.entries = {key: one for key, one in tables.entries.items() if key[0] not in gone}
+    tables.logs = {key: one for key, one in tables.logs.items() if key[0] not in gone}
+    tables.items = {key: None for key in tables.items if key[2] not in gone}
+    tables.events = {n: one for n, one in tables.events.items() if one.payload_id != payload_id}
+    return True
 
 
 def _unchanged(current: Record | None, previous: Record | None) -> bool:

@@ -23,6 +23,8 @@ from cirrus.ports.journal import AttemptLog, Entry
 from cirrus.ports.queue import Kept
 from cirrus.ports.state_db import Execution, ItemRef
 
+_SLACK = 60_000_000  # a lock that ends later than ours would, by more than this, is from before the clock was set back
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -59,7 +61,7 @@ class Outgoing:
 
 @dataclass(slots=True)
 class Tables:
-    """Everything; `serial` is the last number given to a message or delivery."""
+    """Everything; `serial` is the last number given to a message or delivery, `told` that given to an event."""
 
     records: dict[str, Record] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
@@ -68,15 +70,17 @@ class Tables:
     entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     logs: dict[tuple[str, int], AttemptLog] = field(default_factory=dict)
     items: dict[tuple[ItemRef, bool, str], None] = field(default_factory=dict)
-    events: list[WorkflowEvent] = field(default_factory=list)
     kinds: dict[str, FailureKind] = field(default_factory=dict)
     entered: list[tuple[int, State]] = field(default_factory=list)
+    events: dict[int, WorkflowEvent] = field(default_factory=dict)
+    told: int = 0
+    tombstones: dict[str, tuple[str, ...]] = field(default_factory=dict)
     messages: dict[int, Waiting] = field(default_factory=dict)
     quarantine: dict[str, Kept] = field(default_factory=dict)
     pauses: dict[tuple[str, str], Pause] = field(default_factory=dict)
     debts: dict[str, int] = field(default_factory=dict)
     priorities: dict[str, int] = field(default_factory=dict)
-    bodies: dict[str, bytes] = field(default_factory=dict)
+    bodies: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     outbox: dict[int, Outgoing] = field(default_factory=dict)
     owners: dict[str, int] = field(default_factory=dict)
     abouts: dict[str, str] = field(default_factory=dict)
@@ -85,6 +89,15 @@ class Tables:
     called: dict[str, None] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     serial: int = 0
+
+    def hold(self, name: str, owner: str, now: int, until: int) -> bool:
+        """Take or renew a lock; one ends with its time, or with the lease of its owner."""
+        holder, held_until = self.holds.get(name, (owner, now))
+        alive = self.owners.get(holder, now + 1) > now
+        if holder != owner and now < held_until <= until + _SLACK and alive:
+            return False
+        self.holds[name] = (owner, until)
+        return True
 
     def number(self) -> int:
         """The next number."""

@@ -46,6 +46,8 @@ class Database:
         self._failures: dict[str, int] = {}
         self._bodies: dict[bytes, int] = {}
         self._entered: Counter[tuple[int, int]] = Counter()
+        self._epoch = -1
+        self._followed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
@@ -62,6 +64,7 @@ class Database:
 
     def _configure(self) -> None:
         for setting in (
+            "auto_vacuum=INCREMENTAL",  # before anything is written: it cannot be turned on later
             "journal_mode=WAL",
             "synchronous=FULL",
             "temp_store=MEMORY",
@@ -122,6 +125,7 @@ class Database:
         except sqlite3.Error as error:
             raise StoreError(f"cannot write the state database {self.path}: {error}") from error
         self._depth = 1
+        self._followed = False
 
     def _rollback(self) -> None:
         self._ids.clear()
@@ -162,6 +166,8 @@ class Database:
 
     def body_id(self, body: bytes) -> int:
         """The number under which a body is stored; it is stored if it is new. Only inside a group."""
+        if not self._followed:
+            self._follow()
         digest = hashlib.sha256(body).digest()
         number: int | None = self._bodies.get(digest)
         if number is None:
@@ -171,7 +177,16 @@ class Database:
                 self._bodies.clear()
             assert number is not None
             self._bodies[digest] = number
+            if self._epoch % 2:
+                self.run("INSERT OR IGNORE INTO kept (body) VALUES (?)", (number,))
         return number
+
+    def _follow(self) -> None:
+        """Forget what a sweep may have removed since the last transaction; see `sweep.py`."""
+        epoch = self._connection.execute("SELECT epoch FROM sweeps").fetchone()[0]
+        if epoch != self._epoch:
+            self._bodies.clear()
+        self._epoch, self._followed = epoch, True
 
     def group_id(self, name: str) -> int:
         """The number of a `collections_workflow`; only inside a group."""
@@ -218,6 +233,15 @@ class Database:
             found = self.row("SELECT id FROM failures WHERE fingerprint = ?", (kind.fingerprint,))
             known = self._failures[kind.fingerprint] = int(found[0])
         return known
+
+    def shrink(self, pages: int) -> None:
+        """Give up to so many free pages back, as a transaction of its own."""
+        with self._lock:
+            assert not self._depth, "the file cannot be shortened inside a group"
+            try:
+                self._connection.executescript(f"PRAGMA incremental_vacuum({pages})")  # `execute` would free one page
+            except sqlite3.Error as error:
+                raise StoreError(f"cannot write the state database {self.path}: {error}") from error
 
     def close(self) -> None:
         """Close the connection."""

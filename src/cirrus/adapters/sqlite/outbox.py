@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.locks import hold
 from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
 
 _WAITING = "target = ? AND sent IS NULL AND parked IS NULL"
@@ -36,8 +37,6 @@ _STATE = {
     "parked": "parked IS NOT NULL",
 }
 
-_SLACK = 60_000_000  # a hold that ends later than ours would, by more than this, is from before the clock was set back
-
 
 class SqliteOutbox:
     """Deliveries in a Database; one owner at a time holds a target, so that its files have one writer."""
@@ -59,17 +58,9 @@ class SqliteOutbox:
             return []
         with self._db.group():
             rows = self._db.rows(_DUE, {"target": target, "now": now, "limit": limit})
-            if not rows or not self._hold(target, owner, now, until):
+            if not rows or not hold(self._db, target, owner, now, until):
                 return []
         return [Delivery(row[0], target, *row[1:]) for row in rows]
-
-    def _hold(self, target: str, owner: str, now: int, until: int) -> bool:
-        sql = "SELECT l.owner, l.until, o.until FROM locks l LEFT JOIN owners o ON o.name = l.owner WHERE l.name = ?"
-        held = self._db.row(sql, (target,))
-        if held and held[0] != owner and now < held[1] <= until + _SLACK and (held[2] is None or held[2] > now):
-            return False
-        self._db.run("INSERT OR REPLACE INTO locks (name, owner, until) VALUES (?, ?, ?)", (target, owner, until))
-        return True
 
     def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
         """Write down what became of deliveries, and let go of their target."""
@@ -78,9 +69,9 @@ class SqliteOutbox:
                 sent = result.at if result.error is None else None
                 parked = result.at if result.error is not None and result.again is None else None
                 self._db.run(
-                    "UPDATE outbox SET attempts = attempts + ?, error = ?, sent = ?, parked = ?, due = ?"
-                    " WHERE id = ? AND sent IS NULL",
-                    (int(result.tried), result.error, sent, parked, result.again or 0, result.id),
+                    "UPDATE outbox SET attempts = attempts + ?, error = ?, sent = ?, parked = ?, due = ?,"
+                    " body = CASE WHEN ? IS NULL THEN body END WHERE id = ? AND sent IS NULL",
+                    (int(result.tried), result.error, sent, parked, result.again or 0, sent, result.id),
                 )
                 self._db.run(
                     "DELETE FROM locks WHERE owner = ? AND name = (SELECT target FROM outbox WHERE id = ?)",

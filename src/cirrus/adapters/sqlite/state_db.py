@@ -8,6 +8,7 @@ from typing import Any
 from cirrus.adapters.sqlite.columns import NUMBER, STATE, pack, unpack
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.failures import failures
+from cirrus.adapters.sqlite.forget import earlier, forget
 from cirrus.adapters.sqlite.lanes import insert
 from cirrus.adapters.sqlite.narrowing import conditions, groups
 from cirrus.adapters.sqlite.paging import page
@@ -60,6 +61,13 @@ class SqliteStateDb:
             found = self._db.row("SELECT fingerprint FROM failures WHERE id = ?", (failure,))
             self._fingerprints[failure] = found[0] if found else None
         return None if failure is None else self._fingerprints[failure]
+
+    def earlier(self, payload_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The ids of the executions that deleted records of these payloads had, oldest first."""
+        found: dict[str, tuple[str, ...]] = {}
+        for chunk in _chunks(list(payload_ids)):
+            found |= earlier(self._db, chunk)
+        return found
 
     def page(self, query: Query, limit: int, token: str | None = None) -> Page:
         """Up to `limit` records; the token stays valid whatever is written in between. ValueError on a bad token."""
@@ -262,6 +270,11 @@ class SqliteStateDb:
         if row is None or row[2] != pack(execution_id) or row[3] not in states:
             return None
         return row[0], row[1]
+
+    def forget(self, payload_ids: Sequence[str], at: int) -> list[bool]:
+        """Delete records with all that belongs to them; each leaves a tombstone."""
+        with self._db.group():
+            return [forget(self._db, "key = ?", (id_key(known),), at) for known in payload_ids]
 
     def note(self, events: Sequence[WorkflowEvent], receipts: Sequence[str] = ()) -> None:
         """Record events that change no record, and settle the messages that they are about."""

@@ -78,7 +78,11 @@ def get_execution_output(managed: Managed, /, raw: bool, **which: Any) -> None:
 def get_execution_events(managed: Managed, /, raw: bool, **which: Any) -> None:
     """The history of an execution, as Step Functions lists it."""
     home = managed.home()
-    output.document({"events": query.history(home, found_execution(home, **which))}, raw=raw)
+    found = found_execution(home, **which)
+    events = query.history(home, found)
+    if not events and found.stopped is not None:
+        output.say(f"{found.execution_id} has no history: it never began, or its time is over (`retention`)")
+    output.document({"events": events}, raw=raw)
 
 
 @click.command("get-workflow-definition")

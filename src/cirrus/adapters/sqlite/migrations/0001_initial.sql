@@ -147,18 +147,21 @@ CREATE TABLE quarantine (
     body INTEGER NOT NULL REFERENCES bodies
 ) WITHOUT ROWID;
 
+CREATE INDEX quarantine_by_time ON quarantine (at);
+
 CREATE TABLE names (
     key TEXT PRIMARY KEY,                   -- of the payload store: tmp/oversized, tmp/batch
     body INTEGER NOT NULL REFERENCES bodies,
     at INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX names_by_time ON names (at);
 
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     target TEXT NOT NULL,
     kind TEXT NOT NULL,
     payload_id TEXT NOT NULL,
-    body INTEGER NOT NULL REFERENCES bodies,
+    body INTEGER REFERENCES bodies,         -- NULL once it is sent
     due INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     error TEXT,
@@ -179,6 +182,32 @@ CREATE TABLE locks (
     owner TEXT NOT NULL,
     until INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+CREATE TABLE tombstones (                   -- of records that were deleted
+    key TEXT PRIMARY KEY,                   -- store key of the payload id
+    executions TEXT NOT NULL,               -- JSON array of the ids that must never be used again, oldest first
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE expired (                      -- how far histories and logs have been removed
+    kind TEXT NOT NULL,
+    grp INTEGER NOT NULL REFERENCES groups,
+    state INTEGER NOT NULL,
+    upto INTEGER NOT NULL,                  -- `updated` of the last record that was looked at
+    PRIMARY KEY (kind, grp, state)
+) WITHOUT ROWID;
+
+CREATE TABLE sweeps (                       -- one row: removing bodies that nothing refers to
+    epoch INTEGER NOT NULL,                 -- odd while a sweep is under way
+    wanted INTEGER NOT NULL,                -- something was removed since the last one
+    at INTEGER NOT NULL,
+    took INTEGER NOT NULL                   -- microseconds
+);
+INSERT INTO sweeps (epoch, wanted, at, took) VALUES (0, 0, 0, 0);
+
+CREATE TABLE kept (                         -- bodies that were found or stored while a sweep was under way
+    body INTEGER PRIMARY KEY
+);
 
 CREATE TABLE cancels (
     execution INTEGER PRIMARY KEY
