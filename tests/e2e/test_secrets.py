@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cirrus.client import Client
 from tests.e2e.conftest import Project, payload, task_state
 from tests.e2e.seaweed import PRODUCTS, SCENES, Keys, seaweed
 
@@ -231,6 +232,9 @@ def test_check_really_reads_and_writes(granted: Project, keys: Keys) -> None:
     done = granted.json("secrets", "check", keys.bucket, "--write")
     assert done["read"].startswith("ok")
     assert done["write"] == "ok: wrote, read and removed an object"
+    client = Client(project=granted.folder)
+    assert {one.bucket.name: one.status for one in client.buckets()}[keys.bucket] == "found"
+    assert client.check_bucket(keys.bucket, write=True) == {name: done[name] for name in ("read", "write")}
 
 
 def test_check_tells_what_the_store_refused(granted: Project) -> None:

@@ -15,6 +15,7 @@ from cirrus.client.filters import Filters
 from cirrus.client.item import Item
 from cirrus.client.throttle import throttled
 from cirrus.client.watching import changes, summaries
+from cirrus.core.bucket import Reference
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.record import Record
@@ -22,6 +23,7 @@ from cirrus.core.state import RUNNING
 from cirrus.errors import Fenced, NotFound
 from cirrus.flow import query
 from cirrus.flow.abort import NotRunning, abort
+from cirrus.flow.access import BucketStatus, Vault, statuses
 from cirrus.flow.explain import Explanation, explain
 from cirrus.flow.export import export
 from cirrus.flow.failures import FailureGroup, failure_groups
@@ -81,6 +83,33 @@ class Client:
             "CIRRUS_CATALOG": where.catalog or "",
         }
         return environment() | dict(where.variables) | own
+
+    # ---------------------------------------------------------------- buckets
+
+    @cached_property
+    def vault(self) -> Vault:
+        """What opens the buckets that the project declares; no secret is read before it is needed."""
+        return app.open_vault(self.project)
+
+    def buckets(self) -> list[BucketStatus]:
+        """The buckets that the project declares, and whether their secrets are there; these are read, not shown."""
+        return statuses(self.vault, self.project.tasks.values())
+
+    def set_secret(self, bucket: str, keys: Mapping[str, Any]) -> Reference:
+        """Keep the credentials of a declared bucket where it says; gives where. ConfigError if they are no use."""
+        return self.vault.write(bucket, keys)
+
+    def check_bucket(
+        self, bucket: str, *, key: str | None = None, write: bool = False, prefix: str = ""
+    ) -> dict[str, str]:
+        """Really list a declared bucket, or read `key` of it, and if asked write to it; what was done.
+
+        StoreError says what the store refused.
+        """
+        self.vault.declared(bucket)
+        trial = app.open_trial(self.vault, bucket)
+        done = {"read": trial.read(key) if key else trial.list(prefix)}
+        return done | ({"write": trial.write(prefix)} if write else {})
 
     # ---------------------------------------------------------------- submit
 

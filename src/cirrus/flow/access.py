@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cirrus.core.bucket import S3_KEYS, Access, Bucket, Reference, bucket_of, root_of
 from cirrus.core.grants import ANY, Grants
 from cirrus.core.scrub import SHORTEST
-from cirrus.errors import ConfigError, NotFound, StoreError
+from cirrus.errors import CirrusError, ConfigError, NotFound, StoreError
 from cirrus.ports.compute import TaskSpec
 from cirrus.ports.secrets import SecretSource
 
 SETTINGS = ("region_name", "endpoint_url", "requester_pays")
+
+
+@dataclass(frozen=True, slots=True)
+class BucketStatus:
+    """A declared bucket, whether its secret is there (found, missing, unusable: why, …), and the tasks that name it."""
+
+    bucket: Bucket
+    status: str
+    tasks: tuple[str, ...]
 
 
 class Vault:
@@ -35,13 +45,31 @@ class Vault:
             self._opened[name] = opened(bucket, self.read(bucket.secret) if bucket.secret else {})
         return self._opened[name]
 
+    def declared(self, name: str) -> Bucket:
+        """A bucket's declaration; NotFound lists those that there are."""
+        if name not in self.buckets:
+            raise NotFound("bucket", name, f"declared are: {', '.join(sorted(self.buckets)) or 'none'}")
+        return self.buckets[name]
+
+    def status(self, name: str) -> str:
+        """Whether a declared bucket's secret is there and of use."""
+        try:
+            access = self.access(name)
+        except NotFound:
+            return "missing"
+        except CirrusError as error:
+            return f"unusable: {error}"
+        if access is not None and access.anonymous:
+            return "anonymous"
+        return "from the environment" if access is None or access.ambient else "found"
+
     def read(self, secret: Reference) -> dict[str, Any]:
         """The keys of a secret."""
         return self._source(secret.source).read(secret.name)
 
     def write(self, name: str, keys: Mapping[str, Any]) -> Reference:
         """Keep the secret of a declared bucket, if it is one that opens it; says where it is now."""
-        bucket = self.buckets[name]
+        bucket = self.declared(name)
         if bucket.secret is None:
             reason = "names no secret: say where it is kept, as in secret = 'file:PATH'"
             raise ConfigError("cirrus.toml", [f"buckets.{name}: {reason}"])
@@ -49,6 +77,15 @@ class Vault:
         self._source(bucket.secret.source).write(bucket.secret.name, keys)
         self._opened.pop(name, None)
         return bucket.secret
+
+
+def statuses(vault: Vault, specs: Collection[TaskSpec]) -> list[BucketStatus]:
+    """Every declared bucket, by name; their secrets are read."""
+    found = []
+    for name, bucket in sorted(vault.buckets.items()):
+        tasks = tuple(sorted(spec.name for spec in specs if name in spec.buckets))
+        found.append(BucketStatus(bucket, vault.status(name), tasks))
+    return found
 
 
 def grant(

@@ -8,7 +8,6 @@ import click
 
 from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import raw_option
-from cirrus.errors import NotFound
 
 
 @click.command()
@@ -23,14 +22,9 @@ def check(project: Path, bucket: str, key: str | None, write: bool, prefix: str,
 
     Exit code 4 if the store refuses, 3 if the secret is not there, 2 if it is no use.
     """
-    from cirrus.app import open_project, open_trial, open_vault
+    from cirrus.client import Client
     from cirrus.entry.cli.secrets_list import described
 
-    vault = open_vault(open_project(project))
-    if bucket not in vault.buckets:
-        raise NotFound("bucket", bucket, f"declared are: {', '.join(sorted(vault.buckets)) or 'none'}")
-    trial = open_trial(vault, bucket)
-    done = {"read": trial.read(key) if key else trial.list(prefix)}
-    if write:
-        done["write"] = trial.write(prefix)
-    output.document({**described(vault.buckets[bucket]), **done}, raw=raw)
+    client = Client(project=project)
+    done = client.check_bucket(bucket, key=key, write=write, prefix=prefix)
+    output.document({**described(client.vault.declared(bucket)), **done}, raw=raw)

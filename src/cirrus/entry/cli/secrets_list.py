@@ -11,7 +11,6 @@ from cirrus.entry.cli import output
 
 if TYPE_CHECKING:
     from cirrus.core.bucket import Bucket
-    from cirrus.flow.access import Vault
 
 
 @click.command("list")
@@ -21,15 +20,13 @@ def list_(project: Path) -> None:
 
     On a terminal a table, else NDJSON. The secrets are read, and not shown.
     """
-    from cirrus.app import open_project, open_vault
+    from cirrus.client import Client
     from cirrus.core.jsontext import encode
 
-    opened = open_project(project)
-    vault = open_vault(opened)
-    rows = []
-    for name, bucket in sorted(opened.buckets.items()):
-        tasks = sorted(task.name for task in opened.tasks.values() if name in task.buckets)
-        rows.append({**described(bucket), "status": _status(vault, name), "tasks": tasks})
+    rows = [
+        {**described(one.bucket), "status": one.status, "tasks": list(one.tasks)}
+        for one in Client(project=project).buckets()
+    ]
     if not rows:
         output.say("no bucket is declared: a table [buckets.NAME] in cirrus.toml declares one")
     elif output.on_terminal():
@@ -50,20 +47,6 @@ def described(bucket: Bucket) -> dict[str, Any]:
         "secret": str(bucket.secret) if bucket.secret else None,
     }
     return {"bucket": bucket.name, **{name: value for name, value in said.items() if value is not None}}
-
-
-def _status(vault: Vault, name: str) -> str:
-    from cirrus.errors import CirrusError, NotFound
-
-    try:
-        access = vault.access(name)
-    except NotFound:
-        return "missing"
-    except CirrusError as error:
-        return f"unusable: {error}"
-    if access is not None and access.anonymous:
-        return "anonymous"
-    return "from the environment" if access is None or access.ambient else "found"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cirrus.entry.cli import output
-from cirrus.errors import InvalidPayload, NotFound
+from cirrus.errors import InvalidPayload
 
 
 @click.command("set")
@@ -21,12 +21,11 @@ def set_(project: Path, bucket: str) -> None:
     They are read from stdin, as a JSON object with aws_access_key_id, aws_secret_access_key and, if need be,
     aws_session_token, region_name, endpoint_url, requester_pays. On a terminal they are asked for and not shown.
     """
-    from cirrus.app import open_project, open_vault
+    from cirrus.client import Client
 
-    vault = open_vault(open_project(project))
-    if bucket not in vault.buckets:
-        raise NotFound("bucket", bucket, f"declared are: {', '.join(sorted(vault.buckets)) or 'none'}")
-    kept = vault.write(bucket, _asked() if sys.stdin.isatty() else _read())
+    client = Client(project=project)
+    client.vault.declared(bucket)
+    kept = client.set_secret(bucket, _asked() if sys.stdin.isatty() else _read())
     output.say(f"the credentials of {bucket} are kept in {kept}")
 
 
