@@ -78,6 +78,12 @@ def test_check_finds_what_is_wrong(done: Project, problem: str) -> None:
     assert problem in _problems(done, "--full")
 
 
+def test_check_and_backup_of_the_default_deployment(done: Project, tmp_path: Path) -> None:
+    assert done.cirrus("check", "--full").returncode == 0
+    assert done.json("backup", str(tmp_path / "copy.db"))["bytes"] > 0
+    assert done.cirrus("check", "--deployment", "nowhere").returncode == 3
+
+
 def test_check_finds_what_nobody_works_on(done: Project) -> None:
     done.submit(payload("wait", "b"))
     control = done.start("up")

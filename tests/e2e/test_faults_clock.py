@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from cirrus.flow.submit import submit
 from cirrus.flow.work import Worker
 from cirrus.ports.outbox import Delivery, Subscriptions
 from cirrus.ports.target import Failed, Target
+from cirrus.testing.builders import begin, payload_id
 from cirrus.testing.home import Clock, Control, machine, make_home, task
 
 WAIT = {
@@ -45,6 +47,8 @@ TELL = {
 }
 TELLING = {"StartAt": "t", "States": {"t": task("t", Next="tell"), "tell": TELL, "u": task("u")}}
 WORKFLOWS = {"wait": WAIT, "slow": SLOW, "telling": TELLING, "one": machine("t")}
+ONE = json.dumps(machine("t")).encode()
+GIVEN = b'{"features":[],"process":[{"workflow":"one"}]}'
 Views = Callable[[Clock], Home]
 
 
@@ -205,6 +209,34 @@ def test_overtaken_execution_takes_no_other_with_it(view: Views) -> None:
     states = {known: state(asleep.home, known) for known in (mine, theirs)}
     assert states.pop(taken.payload_id) is State.PROCESSING
     assert set(states.values()) <= {State.COMPLETED, State.PROCESSING}
+
+
+@pytest.mark.parametrize("later", [31, -3600])
+def test_claim_that_was_dropped_is_taken_up_by_one_worker(view: Views, later: float) -> None:
+    clock, ran = Clock(), Task()
+    home = view(clock)
+    claim = begin(
+        home.state_db,
+        payload_id("a", "one"),
+        clock(),
+        input=b'{"features":[],"process":[{"workflow":"one"}]}',
+        definition=ONE,
+    )
+    workers = []
+    for name in ("first", "second"):
+        mine = view(clock)
+        workers.append(Worker(mine, Control(mine, {"t": ran}, "unused").compute, {"t"}, name))
+    for worker in workers:
+        worker._turn()
+    assert state(home, claim.payload_id) is State.CLAIMED
+    clock.advance(later)
+    for worker in workers * 4:
+        worker._turn()
+        clock.advance(1)
+    record = home.state_db.get([claim.payload_id])[claim.payload_id]
+    assert (record.state, record.executions, ran.runs) == (State.COMPLETED, claim.executions, 1)
+    kinds = [event.type for _, event in home.state_db.events()]
+    assert kinds == [EventType.STARTED_PROCESSING, EventType.SUCCEEDED]
 
 
 def test_write_of_a_worker_that_was_overtaken_is_refused_and_told_once(view: Views) -> None:

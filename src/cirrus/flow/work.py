@@ -16,6 +16,7 @@ from cirrus.flow.drive import Driver, Overtaken, Turn
 from cirrus.flow.expire import expire, pause
 from cirrus.flow.home import Home
 from cirrus.flow.process import process
+from cirrus.flow.take_up import take_up
 from cirrus.ports.compute import Compute, Outcome
 from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Execution
@@ -77,6 +78,7 @@ class Worker:
         self._refused: list[WorkflowEvent] = []
         self._beat_at = 0
         self._checked_at = 0
+        self._taken_up_at = 0
         self._logged_at = 0
         self._seen: int | None = None
         self._starved = False
@@ -276,6 +278,10 @@ class Worker:
         room = self._home.limits.running - len(self._driver)
         adopted = self._home.journal.adopt(self._owner, now, room, self._only) if room > 0 else []
         self._adopting = room <= 0 or len(adopted) == room
+        left = room - len(adopted)
+        if left > 0 and abs(now - self._taken_up_at) >= self._home.limits.lease // 2:
+            self._taken_up_at = now
+            adopted += take_up(self._home, self._owner, now, left, self._only)
         return adopted
 
     # ------------------------------------------------------------ the end

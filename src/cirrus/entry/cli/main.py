@@ -18,6 +18,8 @@ COMMANDS = {
     "up": (f"{_HERE}.up:up", "Work the queue in the foreground until interrupted."),
     "run": (f"{_HERE}.run:run", "Make a payload from Item files or URLs and run it."),
     "manage": (f"{_HERE}.manage:manage", "Operate a deployment."),
+    "check": (f"{_HERE}.upkeep:check", "Look for what should not be in the state database."),
+    "backup": (f"{_HERE}.upkeep:backup", "Copy the state database while it is in use."),
     "payload": (f"{_HERE}.payload:payload", "Check and fill in payloads, without a deployment."),
     "workflow": (f"{_HERE}.workflow:workflow", "Check workflows, draw them, and try them out in memory."),
     "secrets": (f"{_HERE}.secrets:secrets", "Where credentials of buckets are, and whether they work."),
