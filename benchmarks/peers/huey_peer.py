@@ -15,7 +15,9 @@ from pathlib import Path
 
 from huey import SqliteHuey
 
-DATABASE = os.environ.get("PEER_DATABASE", "huey.db")
+if __name__ == "__main__":
+    os.environ["PEER_DATABASE"] = str(Path(sys.argv[2]) / "huey.db")
+DATABASE = os.environ["PEER_DATABASE"]
 STEPS = 3
 SIZE = 6000
 PATIENCE = 300.0
@@ -63,7 +65,6 @@ def _through(count: int, results: int, began: float = 0.0) -> float:
 
 
 if __name__ == "__main__":
-    os.environ["PEER_DATABASE"] = str(Path(sys.argv[2]) / "huey.db")
     import huey_peer  # a task is known by its module's name, which is another one here
 
     huey_peer.main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
@@ -21,7 +21,8 @@ from cirrus.errors import StoreError
 from cirrus.ports.state_db import KEPT_SLOTS, SLOT
 
 BUSY_SECONDS = 20.0  # less than a lease: who waits longer would be taken for dead
-_KEEP_BODY = "INSERT INTO bodies (hash, body) VALUES (?, ?)"
+_KEEP_BODY = "INSERT OR IGNORE INTO bodies (hash, body) VALUES (?, ?)"
+_SIZES = (1, 8, 64, 500)  # of lists in queries: few, so that their statements stay prepared
 _COUNT = "INSERT INTO transitions (slot, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _REMEMBERED = 4096
 _writers: dict[Path, threading.RLock] = {}
@@ -157,12 +158,35 @@ class Database:
         found = self.rows(sql, values)
         return found[0] if found else None
 
+    def rows_of(self, sql: str, keys: Collection[Any], values: Sequence[Any] = ()) -> Iterator[Any]:
+        """The rows of a query for any number of keys, which stand for `{}` in it, in front of `values`."""
+        rest = list(keys)
+        while rest:
+            size = next((size for size in _SIZES if size >= len(rest)), _SIZES[-1])
+            chunk, rest = rest[:size], rest[size:]
+            chunk += chunk[-1:] * (size - len(chunk))
+            yield from self.rows(sql.format(",".join("?" * size)), [*chunk, *values])
+
     def run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """One writing statement; only inside a group."""
+        self._writing()
+        return self._connection.execute(sql, values)
+
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """One writing statement for each row of values; only inside a group."""
+        if rows:
+            self._writing()
+            self._connection.executemany(sql, rows)
+
+    def _writing(self) -> None:
         assert self._depth, "a write outside of a group"
         if not self._connection.in_transaction:  # SQLite itself gives up a transaction when the disk is full
             raise StoreError(f"cannot write the state database {self.path}: its transaction was rolled back")
-        return self._connection.execute(sql, values)
+
+    def next_id(self, table: str) -> int:
+        """The number that the next row of a table gets; it stays ours for as long as the group lasts."""
+        self._writing()
+        return int(self.row(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0])
 
     def body_id(self, body: bytes) -> int:
         """The number under which a body is stored; it is stored if it is new. Only inside a group."""
@@ -171,8 +195,8 @@ class Database:
         digest = hashlib.sha256(body).digest()
         number: int | None = self._bodies.get(digest)
         if number is None:
-            found = self._connection.execute("SELECT id FROM bodies WHERE hash=?", (digest,)).fetchone()
-            number = found[0] if found else self.run(_KEEP_BODY, (digest, body)).lastrowid
+            kept = self.run(_KEEP_BODY, (digest, body))
+            number = kept.lastrowid if kept.rowcount else self.row("SELECT id FROM bodies WHERE hash=?", (digest,))[0]
             if len(self._bodies) >= _REMEMBERED:
                 self._bodies.clear()
             assert number is not None

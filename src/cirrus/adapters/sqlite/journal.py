@@ -26,27 +26,24 @@ class SqliteJournal:
 
     def append(self, owner: str, entries: Sequence[Entry]) -> set[str]:
         """Add entries; gives the executions that `owner` no longer holds, whose entries were refused."""
-        refused: set[str] = set()
-        known: dict[str, int | None] = {}
+        names = {pack(known): known for known in dict.fromkeys(entry.execution_id for entry in entries)}
+        sql = "SELECT name, id FROM executions WHERE name IN ({}) AND owner = ? AND stopped IS NULL"
         with self._db.group():
-            for entry in entries:
-                if entry.execution_id not in known:
-                    known[entry.execution_id] = self._held(owner, entry.execution_id)
-                number = known[entry.execution_id]
-                if number is None:
-                    refused.add(entry.execution_id)
-                    continue
-                body = None if entry.body is None else self._db.body_id(entry.body)
-                self._db.run(
-                    "INSERT INTO journal (execution, seq, event, body) VALUES (?, ?, ?, ?)",
-                    (number, entry.seq, entry.event, body),
-                )
-        return refused
-
-    def _held(self, owner: str, execution_id: str) -> int | None:
-        sql = "SELECT id FROM executions WHERE name = ? AND owner = ? AND stopped IS NULL"
-        row = self._db.row(sql, (pack(execution_id), owner))
-        return row[0] if row else None
+            held = {names[name]: number for name, number in self._db.rows_of(sql, names, (owner,))}
+            self._db.run_many(
+                "INSERT INTO journal (execution, seq, event, body) VALUES (?, ?, ?, ?)",
+                [
+                    (
+                        held[entry.execution_id],
+                        entry.seq,
+                        entry.event,
+                        None if entry.body is None else self._db.body_id(entry.body),
+                    )
+                    for entry in entries
+                    if entry.execution_id in held
+                ],
+            )
+        return set(names.values()) - held.keys()
 
     def read(self, execution_id: str) -> list[Entry]:
         """All entries of an execution, oldest first."""

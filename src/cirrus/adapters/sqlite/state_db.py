@@ -134,43 +134,47 @@ class SqliteStateDb:
     def claim(self, claims: Sequence[Claim]) -> list[bool]:
         """Grant each claim whose record is as it was read; of any number that try at once exactly one wins."""
         with self._db.group():
-            return [self._claim(claim) for claim in claims]
+            first = self._db.next_id("executions")
+            records = [self._record(claim, number) for number, claim in enumerate(claims, first)]
+            granted = [
+                (number, claim, record)
+                for number, (claim, record) in enumerate(zip(claims, records, strict=True), first)
+                if record is not None
+            ]
+            self._db.run_many(_NEW_EXECUTION, [self._execution(*one) for one in granted])
+            for _, claim, _ in granted:
+                self._db.entered(NUMBER[State.CLAIMED], claim.at)
+                if claim.owner:
+                    self._db.entered(NUMBER[State.PROCESSING], claim.at)
+            self._write_items([(item, 0, number) for number, claim, _ in granted for item in claim.items])
+            self._write_events([(event, record) for _, claim, record in granted for event in claim.events])
+            self._settle([claim.receipt for _, claim, _ in granted if claim.receipt])
+        return [record is not None for record in records]
 
-    def _claim(self, claim: Claim) -> bool:
+    def _record(self, claim: Claim, execution: int) -> int | None:
         state = State.PROCESSING if claim.owner else State.CLAIMED
-        record = self._insert(claim, state) if claim.previous is None else self._advance(claim, state, claim.previous)
-        if record is None:
-            return False
-        attempt = 1 + (len(claim.previous.executions) if claim.previous else 0)
-        made = self._db.run(
-            "INSERT INTO executions (name, record, n, status, input, definition, started, owner, priority)"
-            " VALUES (?, ?, ?, 'RUNNING', ?, ?, ?, ?, ?)",
-            (
-                pack(claim.execution_id),
-                record,
-                attempt,
-                self._db.body_id(claim.input),
-                self._db.body_id(claim.definition) if claim.definition else None,
-                claim.at,
-                claim.owner,
-                claim.priority,
-            ),
-        )
-        assert made.lastrowid is not None
-        self._db.run("UPDATE records SET execution = ?, attempts = ? WHERE id = ?", (made.lastrowid, attempt, record))
-        self._db.entered(NUMBER[State.CLAIMED], claim.at)
-        if claim.owner:
-            self._db.entered(NUMBER[State.PROCESSING], claim.at)
-        self._write_items(claim.items, 0, made.lastrowid)
-        self._write_events(claim.events, record)
-        self._settle([claim.receipt] if claim.receipt else [])
-        return True
+        if claim.previous is None:
+            return self._insert(claim, state, execution)
+        return self._advance(claim, state, execution, claim.previous)
 
-    def _insert(self, claim: Claim, state: State) -> int | None:
+    def _execution(self, number: int, claim: Claim, record: int) -> tuple[Any, ...]:
+        return (
+            number,
+            pack(claim.execution_id),
+            record,
+            _attempt(claim),
+            self._db.body_id(claim.input),
+            self._db.body_id(claim.definition) if claim.definition else None,
+            claim.at,
+            claim.owner,
+            claim.priority,
+        )
+
+    def _insert(self, claim: Claim, state: State, execution: int) -> int | None:
         key = id_key(claim.payload_id)
         made = self._db.run(
-            "INSERT OR IGNORE INTO records (grp, key, full_id, state, created, updated, claimed_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO records (grp, key, full_id, state, created, updated, claimed_at, execution,"
+            " attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 self._db.group_id(parse(claim.payload_id).collections_workflow),
                 key,
@@ -179,11 +183,13 @@ class SqliteStateDb:
                 claim.at,
                 claim.at,
                 claim.at,
+                execution,
+                _attempt(claim),
             ),
         )
         return made.lastrowid if made.rowcount else None
 
-    def _advance(self, claim: Claim, state: State, previous: Record) -> int | None:
+    def _advance(self, claim: Claim, state: State, execution: int, previous: Record) -> int | None:
         row = self._db.row(
             "SELECT r.id, r.state, e.name FROM records r LEFT JOIN executions e ON e.id = r.execution WHERE r.key = ?",
             (id_key(claim.payload_id),),
@@ -193,9 +199,9 @@ class SqliteStateDb:
         if (unpack(row[2]) if row[2] else None) != previous.execution_id:
             return None
         self._db.run(
-            "UPDATE records SET state = ?, updated = ?, claimed_at = ?, last_error = NULL, outputs = NULL,"
-            " output_collections = NULL, failure = NULL WHERE id = ?",
-            (NUMBER[state], claim.at, claim.at, row[0]),
+            "UPDATE records SET state = ?, updated = ?, claimed_at = ?, execution = ?, attempts = ?, last_error = NULL,"
+            " outputs = NULL, output_collections = NULL, failure = NULL WHERE id = ?",
+            (NUMBER[state], claim.at, claim.at, execution, _attempt(claim), row[0]),
         )
         return int(row[0])
 
@@ -218,58 +224,61 @@ class SqliteStateDb:
             (start.owner, start.at, execution_row),
         )
         self._db.entered(NUMBER[State.PROCESSING], start.at)
-        self._write_events(start.events, record)
+        self._write_events([(event, record) for event in start.events])
         return True
 
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[bool]:
         """Record ends; refused unless the execution is the current one of its record and has not ended."""
         with self._db.group():
-            return [self._conclude(conclusion) for conclusion in conclusions]
+            current = self._running([end.execution_id for end in conclusions])
+            rows = [self._granted(end, current) for end in conclusions]
+            granted = [(end, *numbers) for end, numbers in zip(conclusions, rows, strict=True) if numbers is not None]
+            self._db.run_many(_END_RECORD, [self._ended_record(end, record) for end, record, _, _ in granted])
+            self._db.run_many(_END_EXECUTION, [_ended_execution(end, one, output) for end, _, one, output in granted])
+            self._write_items([(item, 1, one) for end, _, one, _ in granted for item in end.items])
+            self._write_events([(event, record) for end, record, _, _ in granted for event in end.events])
+            for end, _, execution, output in granted:
+                self._follow(end, execution, output)
+        return [numbers is not None for numbers in rows]
 
-    def _conclude(self, end: Conclusion) -> bool:
-        current = self._current(end.payload_id, end.execution_id, _RUNNING)
-        if current is None:
-            return False
-        record, execution_row = current
-        output = None if end.output is None else self._db.body_id(end.output)
-        self._db.run(
-            "UPDATE records SET state = ?, updated = ?, last_error = ?, outputs = ?, output_collections = ?,"
-            " failure = ? WHERE id = ?",
-            (
-                NUMBER[end.state],
-                end.at,
-                end.last_error,
-                encode(end.outputs).decode() if end.outputs else None,
-                encode(end.output_collections).decode() if end.output_collections else None,
-                None if end.kind is None else self._db.failure_id(end.kind),
-                record,
-            ),
-        )
-        self._db.run(
-            "UPDATE executions SET status = ?, stopped = ?, output = ?, error = ?, cause = ? WHERE id = ?",
-            (_STATUS.get(end.state, "FAILED"), end.at, output, end.error, end.cause, execution_row),
-        )
+    def _granted(self, end: Conclusion, current: dict[str, tuple[str, int, int]]) -> tuple[int, int, int | None] | None:
+        """The numbers of record, execution and output of an end that counts, which is then no longer current."""
+        key, record, execution = current.get(end.execution_id, ("", 0, 0))
+        if key != id_key(end.payload_id):
+            return None
+        del current[end.execution_id]
+        return record, execution, None if end.output is None else self._db.body_id(end.output)
+
+    def _ended_record(self, end: Conclusion, record: int) -> tuple[Any, ...]:
+        """The values of _END_RECORD."""
+        outputs = encode(end.outputs).decode() if end.outputs else None
+        collections = encode(end.output_collections).decode() if end.output_collections else None
+        failure = None if end.kind is None else self._db.failure_id(end.kind)
+        return NUMBER[end.state], end.at, end.last_error, outputs, collections, failure, record
+
+    def _follow(self, end: Conclusion, execution: int, output: int | None) -> None:
+        """What goes with the end of an execution."""
         self._db.entered(NUMBER[end.state], end.at)
         if end.state is State.ABORTED:
-            self._db.run("INSERT OR IGNORE INTO cancels (execution) VALUES (?)", (execution_row,))
-        self._write_items(end.items, 1, execution_row)
-        self._write_events(end.events, record)
+            self._db.run("INSERT OR IGNORE INTO cancels (execution) VALUES (?)", (execution,))
         if end.published and output is not None:
             self._publish(end, output)
         if end.next:
-            priority = self._db.row("SELECT priority FROM executions WHERE id = ?", (execution_row,))[0]
+            priority = self._db.row("SELECT priority FROM executions WHERE id = ?", (execution,))[0]
             for message in end.next:
                 insert(self._db, message, priority, end.at)
-        return True
+
+    def _running(self, execution_ids: Sequence[str]) -> dict[str, tuple[str, int, int]]:
+        """Key of the record, its number and the execution's, of those that are current and have not ended."""
+        names = {pack(known): known for known in execution_ids}
+        rows = self._db.rows_of(f"{_CURRENT} WHERE e.name IN ({{}})", names)
+        return {names[name]: (key, record, number) for name, key, record, number, state in rows if state in _RUNNING}
 
     def _current(self, payload_id: str, execution_id: str, states: tuple[int, ...]) -> tuple[int, int] | None:
-        row = self._db.row(
-            "SELECT r.id, e.id, e.name, r.state FROM records r JOIN executions e ON e.id = r.execution WHERE r.key = ?",
-            (id_key(payload_id),),
-        )
-        if row is None or row[2] != pack(execution_id) or row[3] not in states:
+        row = self._db.row(f"{_CURRENT} WHERE e.name = ?", (pack(execution_id),))
+        if row is None or row[1] != id_key(payload_id) or row[4] not in states:
             return None
-        return row[0], row[1]
+        return row[2], row[3]
 
     def forget(self, payload_ids: Sequence[str], at: int) -> list[bool]:
         """Delete records with all that belongs to them; each leaves a tombstone."""
@@ -278,36 +287,27 @@ class SqliteStateDb:
 
     def note(self, events: Sequence[WorkflowEvent], receipts: Sequence[str] = ()) -> None:
         """Record events that change no record, and settle the messages that they are about."""
+        keys = {id_key(event.payload_id) for event in events if event.payload_id != UNKNOWN}
         with self._db.group():
-            for event in events:
-                row = None
-                if event.payload_id != UNKNOWN:
-                    row = self._db.row("SELECT id FROM records WHERE key = ?", (id_key(event.payload_id),))
-                self._write_events([event], row[0] if row else None)
+            rows = dict(self._db.rows_of("SELECT key, id FROM records WHERE key IN ({})", keys))
+            self._write_events([(event, rows.get(id_key(event.payload_id))) for event in events])
             self._settle(receipts)
 
     def _settle(self, receipts: Iterable[str]) -> None:
-        for receipt in receipts:
-            self._db.run("DELETE FROM messages WHERE id = ?", (int(receipt),))
+        self._db.run_many("DELETE FROM messages WHERE id = ?", [(int(receipt),) for receipt in receipts])
 
-    def _write_events(self, events: Sequence[WorkflowEvent], record: int | None) -> None:
-        for event in events:
-            rest = {name: value for name, value in _rest(event).items() if value is not None}
-            if record is None:
-                rest["payload_id"] = event.payload_id
-            self._db.run(
-                "INSERT INTO events (at, type, record, rest) VALUES (?, ?, ?, ?)",
-                (event.at, str(event.type), record, encode(rest).decode() if rest else None),
-            )
-            for target in self._subscriptions.events:
+    def _write_events(self, events: Sequence[tuple[WorkflowEvent, int | None]]) -> None:
+        """Keep events, each with the number of the record that it is about."""
+        sql = "INSERT INTO events (at, type, record, rest) VALUES (?, ?, ?, ?)"
+        self._db.run_many(sql, [(event.at, event.type.value, record, _rest(event, record)) for event, record in events])
+        for target in self._subscriptions.events:
+            for event, _ in events:
                 self._queue_delivery(target, "event", event.payload_id, event.at, encode(event.body()))
 
-    def _write_items(self, items: Sequence[ItemRef], made: int, execution_row: int) -> None:
-        for item in items:
-            self._db.run(
-                "INSERT OR IGNORE INTO items (item, made, execution, collection) VALUES (?, ?, ?, ?)",
-                (item.id, made, execution_row, item.collection),
-            )
+    def _write_items(self, items: Sequence[tuple[ItemRef, int, int]]) -> None:
+        """Keep which Items went into an execution, or were made by it."""
+        sql = "INSERT OR IGNORE INTO items (item, made, execution, collection) VALUES (?, ?, ?, ?)"
+        self._db.run_many(sql, [(item.id, made, number, item.collection) for item, made, number in items])
 
     def _publish(self, end: Conclusion, output: int) -> None:
         for target in self._subscriptions.items:
@@ -323,6 +323,19 @@ class SqliteStateDb:
         )
 
 
+_NEW_EXECUTION = (
+    "INSERT INTO executions (id, name, record, n, status, input, definition, started, owner, priority)"
+    " VALUES (?, ?, ?, ?, 'RUNNING', ?, ?, ?, ?, ?)"
+)
+_END_RECORD = (
+    "UPDATE records SET state = ?, updated = ?, last_error = ?, outputs = ?, output_collections = ?, failure = ?"
+    " WHERE id = ?"
+)
+_END_EXECUTION = "UPDATE executions SET status = ?, stopped = ?, output = ?, error = ?, cause = ? WHERE id = ?"
+_CURRENT = (
+    "SELECT e.name, r.key, r.id, e.id, r.state FROM executions e JOIN records r ON r.id = e.record"
+    " AND r.execution = e.id"
+)
 EXECUTION = (
     "SELECT e.name, coalesce(r.full_id, r.key), e.n, e.status, e.started, e.stopped, e.error, e.cause, i.body, o.body,"
     " d.body FROM executions e JOIN records r ON r.id = e.record JOIN bodies i ON i.id = e.input"
@@ -351,13 +364,26 @@ def _record(row: Any, executions: list[str], fingerprint: str | None) -> Record:
     )
 
 
-def _rest(event: WorkflowEvent) -> dict[str, str | None]:
-    return {
+def _attempt(claim: Claim) -> int:
+    return 1 + (len(claim.previous.executions) if claim.previous else 0)
+
+
+def _ended_execution(end: Conclusion, execution: int, output: int | None) -> tuple[Any, ...]:
+    """The values of _END_EXECUTION."""
+    return _STATUS.get(end.state, "FAILED"), end.at, output, end.error, end.cause, execution
+
+
+def _rest(event: WorkflowEvent, record: int | None) -> str | None:
+    """What the columns of an event do not tell, as JSON."""
+    fields = {
         "input_payload_url": event.input_payload_url,
         "output_payload_url": event.output_payload_url,
         "execution": event.execution,
         "error": event.error,
+        "payload_id": event.payload_id if record is None else None,
     }
+    rest = {name: value for name, value in fields.items() if value is not None}
+    return encode(rest).decode() if rest else None
 
 
 def _event(at: int, kind: str, rest: str | None, payload_id: str | None) -> WorkflowEvent:
