@@ -34,6 +34,15 @@ class Begun:
     fault: CirrusError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """A claim to make, and what begins if it is granted."""
+
+    claim: Claim
+    begun: Begun
+    payload: Payload
+
+
 def process(home: Home, messages: Sequence[Taken], owner: str, now: int) -> list[Begun]:
     """Deal with every message: claim and begin, skip with an event, put off, or quarantine.
 
@@ -55,10 +64,17 @@ def process(home: Home, messages: Sequence[Taken], owner: str, now: int) -> list
             accepted[key] = (message, payload)
     records = home.state_db.get(list(accepted))
     earlier = home.state_db.earlier(list(accepted))
-    begun = [_decide(home, *pair, records.get(key), earlier.get(key, ()), owner, now) for key, pair in accepted.items()]
+    claims: list[_Claimed] = []
+    found: list[Begun] = []
+    for key, pair in accepted.items():
+        decided = _decide(home, *pair, records.get(key), earlier.get(key, ()), owner, now)
+        if isinstance(decided, _Claimed):
+            claims.append(decided)
+        elif decided is not None:
+            found.append(decided)
+    found += _claim(home, claims, now)
     if unsorted:
         home.queue.sort(unsorted)
-    found = [one for one in begun if one is not None]
     if home.throttle and found:
         home.queue.spend([one.payload_id for one in found], home.throttle, now)
     return found
@@ -85,7 +101,7 @@ def _decide(
     earlier: Sequence[str],
     owner: str,
     now: int,
-) -> Begun | None:
+) -> Begun | _Claimed | None:
     decision = decide(record, replace=payload.replace, now=now, lease=home.limits.lease)
     if decision.action is Action.SKIP:
         assert record is not None
@@ -95,7 +111,7 @@ def _decide(
     if decision.action is Action.RESUME:
         assert record is not None
         return _resume(home, message, payload, record, owner, now)
-    return _claim(home, message, payload, record, earlier, owner, now)
+    return _wish(home, message, payload, record, earlier, owner, now)
 
 
 def _event(home: Home, kind: EventType, payload: Payload, execution_id: str | None, now: int) -> WorkflowEvent:
@@ -115,7 +131,17 @@ def _skip(home: Home, message: Taken, payload: Payload, record: Record, kind: Ev
     home.state_db.note([_event(home, kind, payload, record.execution_id, now)], [message.receipt])
 
 
-def _claim(
+def _claim(home: Home, claims: Sequence[_Claimed], now: int) -> list[Begun]:
+    """The executions whose claims were granted; the others were claimed in the same moment by someone else."""
+    granted = home.state_db.claim([one.claim for one in claims])
+    lost = [one for one, ours in zip(claims, granted, strict=True) if not ours]
+    if lost:
+        events = [_event(home, EventType.ALREADY_CLAIMED, one.payload, None, now) for one in lost]
+        home.state_db.note(events, [one.claim.receipt for one in lost if one.claim.receipt])
+    return [one.begun for one, ours in zip(claims, granted, strict=True) if ours]
+
+
+def _wish(
     home: Home,
     message: Taken,
     payload: Payload,
@@ -123,7 +149,7 @@ def _claim(
     earlier: Sequence[str],
     owner: str,
     now: int,
-) -> Begun | None:
+) -> _Claimed:
     execution_id = next_execution_id(str(payload.id), (*earlier, *(record.executions if record else ())))
     begun = _begun(home, execution_id, payload, payload.text)
     kinds = (EventType.CLAIMED_PROCESSING, EventType.STARTED_PROCESSING)
@@ -140,10 +166,7 @@ def _claim(
         items=item_refs(payload.document.get("features", ())),
         priority=message.priority,
     )
-    if home.state_db.claim([claim]) == [True]:
-        return begun
-    home.state_db.note([_event(home, EventType.ALREADY_CLAIMED, payload, None, now)], [message.receipt])
-    return None
+    return _Claimed(claim, begun, payload)
 
 
 def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner: str, now: int) -> Begun | None:

@@ -24,6 +24,7 @@ from cirrus.ports.state_db import Execution
 _POLL = 0.01
 _RECHECK = SECOND // 2
 _LOGS = SECOND
+_NUDGE = SECOND // 20
 _SOON = 3 * SECOND
 _FAREWELL = 15.0
 _BREATH = 0.02
@@ -80,6 +81,7 @@ class Worker:
         self._checked_at = 0
         self._taken_up_at = 0
         self._logged_at = 0
+        self._nudged_at = 0
         self._seen: int | None = None
         self._starved = False
         self._again: int | None = None
@@ -203,6 +205,9 @@ class Worker:
         if any(end.next for end in turn.ended.values()) or (turn.ended and self._home.throttle):
             self._starved = False  # of our own commits `changes` does not tell
         self._count(len(begun) + len(adopted), turn)
+        if turn.ended and abs(now - self._nudged_at) >= _NUDGE:
+            self._nudged_at = now
+            self._nudge()
         return bool(outcomes or taken or adopted or turn.entries)
 
     def _take(self, wanted: int, now: int) -> list[Taken]:
@@ -231,8 +236,6 @@ class Worker:
         self.progress.failed += len(turn.ended) - good - invalid
         self.progress.running = len(self._driver)
         self.progress.trouble = ""
-        if turn.ended:
-            self._nudge()
 
     def _nudge(self) -> None:
         for nudge in self._nudges.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from urllib.parse import quote, unquote
 
@@ -13,6 +14,7 @@ from cirrus.errors import NotFound
 
 _SCHEME = "cirrus://"
 _CHUNK = 100
+_PLAIN = re.compile(r"[A-Za-z0-9_.\-/:~!$&'()*+,;=@]*")
 
 
 class SqlitePayloads:
@@ -81,4 +83,4 @@ class SqlitePayloads:
 
     def url(self, key: str) -> str:
         """The URL of a key, whether or not something stands there."""
-        return self._base + quote(key, safe="/:~!$&'()*+,;=@")
+        return self._base + (key if _PLAIN.fullmatch(key) else quote(key, safe="/:~!$&'()*+,;=@"))

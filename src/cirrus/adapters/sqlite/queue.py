@@ -15,6 +15,7 @@ from cirrus.ports.queue import BATCH_BYTES, NONE, Kept, Message, Queued, Rejecte
 
 _AWAY = "FROM messages INDEXED BY messages_away WHERE visible > 0"
 _BACK = 1000  # how many messages whose lease has ended wait again at one take
+_LEASE = "UPDATE messages SET visible = ?, owner = ?, attempts = attempts + 1 WHERE id = ?"
 
 
 class SqliteQueue:
@@ -55,7 +56,8 @@ class SqliteQueue:
                 picked = pick(self._lanes, limit, size, allowance, self._served)
             else:
                 picked = first(self._lanes.of(only), limit, size, allowance)
-            return [self._lease(message, owner, until) for message in picked]
+            self._db.run_many(_LEASE, [(until, owner, message.number) for message in picked])
+        return [_taken(message) for message in picked]
 
     def _come_back(self, now: int) -> None:
         """Let messages wait again whose lease has ended."""
@@ -76,14 +78,6 @@ class SqliteQueue:
 
     def _debts(self) -> dict[str, int]:
         return dict(self._db.rows("SELECT name, until FROM debts"))
-
-    def _lease(self, message: Waiting, owner: str, until: int) -> Taken:
-        self._db.run(
-            "UPDATE messages SET visible = ?, owner = ?, attempts = attempts + 1 WHERE id = ?",
-            (until, owner, message.number),
-        )
-        where = message.lane
-        return Taken(str(message.number), message.body, message.attempts + 1, where.priority, bool(where.workflow))
 
     def spend(self, payload_ids: Sequence[str], throttle: Throttle, now: int) -> None:
         """Executions of these payloads begin: what that leaves of the rates is kept."""
@@ -201,3 +195,8 @@ class SqliteQueue:
         return [
             Pause(*row) for row in self._db.rows("SELECT kind, name, at, reason FROM pauses ORDER BY at, kind, name")
         ]
+
+
+def _taken(message: Waiting) -> Taken:
+    where = message.lane
+    return Taken(str(message.number), message.body, message.attempts + 1, where.priority, bool(where.workflow))

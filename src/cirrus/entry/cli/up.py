@@ -26,6 +26,8 @@ def up(project: Path, name: str, until_idle: bool, drain: bool, workers: int | N
     once. Any number of these may run side by side. What one leaves behind when it is stopped or dies, another takes
     over.
     """
+    import gc
+
     from cirrus.app import deployment, open_project, open_worker
     from cirrus.entry.cli.driving import Quiet, interruptible
 
@@ -33,6 +35,8 @@ def up(project: Path, name: str, until_idle: bool, drain: bool, workers: int | N
     worker = open_worker(opened, deployment(opened, name), workers=workers)
     if not (until_idle or drain):
         say(f"working the queue of {name}; interrupt to stop")
+    gc.freeze()  # turns make many objects and few cycles
+    gc.set_threshold(50_000, 20, 20)
     show = _Line() if sys.stderr.isatty() else Quiet()
     with interruptible(worker, drains=True):
         worker.run(begin=not drain, until_idle=until_idle, report=show)
