@@ -84,7 +84,7 @@ def read_file(file: Path, tasks: Collection[str] | None = None) -> Workflow:
         with file.open("rb") as stream:
             content = stream.read(_LONGEST_FILE + 1)
     except OSError as error:
-        return Workflow(file.name, None, (Diagnostic("UNREADABLE", "/", str(error)),))
+        return Workflow(file.name, None, (Diagnostic("UNREADABLE", "/", f"The file cannot be read: {error.strerror}"),))
     return read_workflow(content, file.name, tasks)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from cirrus.asl import Machine, Text, VirtualClock, check, parse, run
 from cirrus.asl.data import dump
+from tests.asl.invalid import EXPRESS, INVALID
 
 CASES = Path(__file__).parents[3] / "shared" / "asl-cases"
 
@@ -77,3 +78,29 @@ def test_judgement(case: dict[str, Any]) -> None:
     findings = check(case["definition_text"], machine_type=case["machine_type"])
     errors = [finding for finding in findings if finding.severity == "ERROR"]
     assert (not errors) is case["valid"], [str(error) for error in errors]
+
+
+def table() -> str:
+    """How many recorded cases of each group the engine reaches at each level, as the reference shows it."""
+    rows: dict[str, list[int]] = {}
+    for case in load("cases.jsonl"):
+        reached = module("compare").check(case, execute(case))
+        row = rows.setdefault(case["group"], [0] * 6)
+        row[0] += 1
+        row[5] += reached["events"] is not None
+        for at, level in enumerate(LEVELS, 1):
+            row[at] += reached[level] is True
+    rows["all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    lines = ["| group | cases | status | result | cause | events |", "| --- | --- | --- | --- | --- | --- |"]
+    for group in (*sorted(rows.keys() - {"all"}), "all"):
+        total, status, result, cause, events, told = rows[group]
+        lines.append(f"| {group} | {total} | {status} | {result} | {cause} | {events} of {told} |")
+    return "\n".join(lines)
+
+
+def test_the_reference_tells_the_counts() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "asl.md").read_text()
+    assert table() in text
+    valid = [case["valid"] for case in load("static.jsonl")]
+    assert f"All {len(valid)} recorded definitions are judged as AWS judged them ({sum(valid)} valid" in text
+    assert f"all {len(INVALID) + len(EXPRESS)} invalid definitions" in text

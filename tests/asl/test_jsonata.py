@@ -149,6 +149,12 @@ def test_task_result_and_arguments() -> None:
     }
 
 
+def test_spread() -> None:
+    spread = {"a": "{% $spread([{'x': 1, 'y': 2}, {'z': null}]) %}", "b": "{% $spread('s') %}"}
+    state = {"Type": "Pass", "Output": spread}
+    assert output(one(state, QueryLanguage="JSONata")) == {"a": [{"x": 1}, {"y": 2}, {"z": None}], "b": "s"}
+
+
 RUNAWAY = [
     "($f := function($x) { $f($x + 1) }; $f(1))",
     "($f := function($x) { 1 + $f($x) }; $f(1))",
@@ -164,6 +170,8 @@ RUNAWAY = [
     "$range(1, 1e12, 1)",
     "$string([1..1000000])",
     "$states.input.**.**.**.**.**.**",
+    "$count($spread([1..900000]))",
+    "$match($pad('', 900000, 'a'), /a/)",
 ]
 
 

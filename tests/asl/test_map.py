@@ -10,10 +10,13 @@ from cirrus.asl import (
     CancelTask,
     End,
     ReadItems,
+    Record,
     RunTask,
+    SetTimer,
     TaskError,
     TaskFailed,
     TaskSucceeded,
+    TimerFired,
     WriteResults,
     parse,
     result_files,
@@ -88,12 +91,50 @@ def test_one_failure_fails_an_inline_map_and_stops_the_rest() -> None:
     assert told == [
         "LambdaFunctionFailed",
         "MapIterationFailed",
+        "TaskStateAborted",
         "MapIterationAborted",
+        "TaskStateAborted",
         "MapIterationAborted",
+        "TaskStateAborted",
         "MapStateFailed",
         "ExecutionFailed",
     ]
     assert commands[-1] == End("FAILED", None, "E", "c")
+
+
+def test_iterations_that_run_out_of_time_together() -> None:
+    """As AWS recorded it: all are timed out, one fails the Map, and what follows comes after its last event."""
+    machine, state, calls = begin(one(mapping(task(TimeoutSeconds=5))), [1, 2])
+    timers = [command for command in calls if isinstance(command, SetTimer)]
+    _, commands = step(machine, state, TimerFired(timers[0].at, 1, timers[0].ref), record=True)
+    events = [command.event for command in commands if isinstance(command, Record)]
+    assert [(event["type"], event["id"], event["previousEventId"]) for event in events] == [
+        ("LambdaFunctionTimedOut", 12, 8),
+        ("LambdaFunctionTimedOut", 13, 11),
+        ("MapIterationFailed", 14, 12),
+        ("TaskStateAborted", 15, 12),
+        ("MapIterationAborted", 16, 12),
+        ("TaskStateAborted", 17, 12),
+        ("MapStateFailed", 18, 12),
+        ("ExecutionFailed", 19, 18),
+    ]
+
+
+def test_states_inside_a_parallel_that_fails_are_aborted() -> None:
+    wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9, "End": True}}}
+    fail = {"StartAt": "T", "States": {"T": task(End=True)}}
+    inner = {"StartAt": "P", "States": {"P": {"Type": "Parallel", "Branches": [wait], "End": True}}}
+    machine, state, commands = begin(one({"Type": "Parallel", "Branches": [inner, fail]}), {})
+    (call,) = [command for command in commands if isinstance(command, RunTask)]
+    _, commands = step(machine, state, TaskFailed(1.0, 1, call.ref, "E", "c"), record=True)
+    told = [command.event["type"] for command in commands if isinstance(command, Record)]
+    assert told == [
+        "LambdaFunctionFailed",
+        "WaitStateAborted",
+        "ParallelStateAborted",
+        "ParallelStateFailed",
+        "ExecutionFailed",
+    ]
 
 
 def test_nested_maps() -> None:

@@ -12,6 +12,9 @@ from cirrus.asl.leave import drop_branch, fail, finish, release
 from cirrus.asl.trie import Trie
 from cirrus.asl.working import Environment, Step
 
+ABORTED = ("Task", "Wait", "Parallel", "Map")
+"""The types of states that are stopped half-way."""
+
 
 def enter_parallel(step: Step, branch: Branch, state: ParallelState) -> None:
     """Start every branch on the same input."""
@@ -79,18 +82,31 @@ def break_fork(step: Step, fork: Fork, child: Branch, error: str | None, cause: 
     state = branch.scope.states[branch.state]
     fork.live = fork.live.drop(child.index)
     drop_branch(step, child)
-    if isinstance(state, MapState) and not state.distributed:
-        note_aborted(step, fork, state)
+    if not (isinstance(state, MapState) and state.distributed) and note_aborted(step, fork, state, child.last):
+        failing = child.scope.states[child.state]
+        if isinstance(state, MapState) and failing.type in ABORTED:
+            step.note_run(branch.run, child.last, f"{failing.type}StateAborted")
     release(step, branch)
     fail(step, branch, state, Failure(error or "", cause, placed=False))
 
 
-def note_aborted(step: Step, fork: Fork, state: State) -> None:
-    """Tell in the history which iterations were stopped."""
+def note_aborted(step: Step, fork: Fork, state: State, previous: int) -> bool:
+    """Tell in the history which states and iterations were stopped after the event `previous`; whether any was."""
+    stopped = False
     for index, number in fork.live.items():
-        child = step.own(number)
-        if child is not None:
-            step.note(child, "MapIterationAborted", iteration, state.name, index)
+        child: Branch | None = step.node(number)
+        if child is None:
+            continue
+        stopped = True
+        inner: Fork | None = step.node(child.fork) if child.fork else None
+        own = child.scope.states[child.state]
+        if inner is not None and not (isinstance(own, MapState) and own.distributed):
+            note_aborted(step, inner, own, previous)
+        if own.type in ABORTED:
+            step.note_run(child.run, previous, f"{own.type}StateAborted")
+        if isinstance(state, MapState):
+            step.note_run(child.run, previous, "MapIterationAborted", iteration, state.name, index)
+    return stopped
 
 
 def iteration(name: str, index: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from cirrus.asl.failure import Failure
 from cirrus.asl.fork import add_child, break_fork, conclude, gather, iteration, open_fork
 from cirrus.asl.items import STATE_DATA, Member, as_input, context_item
 from cirrus.asl.results import transform
+from cirrus.asl.task import note_late
 from cirrus.asl.working import Environment, Step
 
 INLINE_WIDTH = 40
@@ -168,7 +169,10 @@ def join_map(step: Step, fork: Fork, child: Branch, state: MapState, ok: bool, o
 def fail_map(step: Step, fork: Fork, child: Branch, state: MapState, error: str | None, cause: str | None) -> None:
     """An iteration failed."""
     if not state.distributed:
+        note_late(step, fork, child)
+        before = child.last
         step.note(child, "MapIterationFailed", iteration, state.name, child.index)
+        child.last = before
         return break_fork(step, fork, child, error, cause)
     fork.failed += 1
     if fork.failed <= fork.allowed:

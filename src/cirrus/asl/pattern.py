@@ -19,6 +19,8 @@ AFFORDABLE = 1_000_000
 """Steps of backtracking, by the estimate of `degree`, that Python's engine may take."""
 
 MANY = 20
+MATCH = 8
+"""Steps that one match costs."""
 
 meter = threading.local()
 """`meter.budget`, where it is set, is told how many steps a match may take."""
@@ -59,9 +61,10 @@ class Pattern:
         return found if found is not None and found.start() == 0 else None
 
     def finditer(self, text: str) -> Iterator[Any]:
-        """All matches that do not overlap."""
-        found: Iterator[Any] = self.engine(text).finditer(text)
-        return found
+        """All matches that do not overlap; each is charged, for what is made of it takes memory."""
+        for found in self.engine(text).finditer(text):
+            charge(MATCH)
+            yield found
 
     def sub(self, replacement: str | Callable[[Any], str], text: str, count: int = 0) -> str:
         r"""The text with matches replaced; a string may name groups as `\g<1>`."""

@@ -9,7 +9,7 @@ from cirrus.asl.commands import RunTask, SetTimer
 from cirrus.asl.definition import TaskState
 from cirrus.asl.enter import effective
 from cirrus.asl.events import TaskFailed, TaskSubmitted, TaskSucceeded
-from cirrus.asl.execution import Branch
+from cirrus.asl.execution import Branch, Fork
 from cirrus.asl.failure import Failure
 from cirrus.asl.history import WHOLE, gave
 from cirrus.asl.invocation import BadPayload, function_payload, wrap_invocation
@@ -131,6 +131,26 @@ def expire(step: Step, branch: Branch, state: TaskState, ref: int, also: str | N
     """The task's time, or the time for its next heartbeat, is over: AWS calls both States.Timeout."""
     clear(step, branch, ref)
     lose(step, branch, state, "TimedOut", failure.TIMEOUT, None, also)
+
+
+def note_late(step: Step, fork: Fork, child: Branch) -> None:
+    """Tell of the tasks of other children whose time is over at this very moment, for AWS times them out together."""
+    for number in fork.live.values():
+        other: Branch = step.own(number)
+        state = other.scope.states[other.state]
+        if number != child.id and isinstance(state, TaskState) and any(is_late(step, ref) for ref in other.refs):
+            step.note(other, f"{family(state.kind)}TimedOut", lost, state.kind, failure.TIMEOUT, None)
+
+
+def is_late(step: Step, ref: int) -> bool:
+    """Whether a ref is the timer of a task whose time is over."""
+    found = step.awaited(ref)
+    return (
+        found is not None
+        and found.role == "timeout"
+        and isinstance(found.command, SetTimer)
+        and found.command.at <= step.at
+    )
 
 
 def lose(
