@@ -180,6 +180,19 @@ def test_no_module_is_long() -> None:
     assert {name: number for name, number in lines.items() if number > LONGEST} == {}
 
 
+def test_the_client_is_imported_when_it_is_asked_for(tmp_path: Path) -> None:
+    program = (
+        "import sys, cirrus\n"
+        "print([name for name in sys.modules if name.startswith('cirrus.')])\n"
+        "cirrus.Client\n"
+        f"print(sorted(set(sys.modules) & {set(HEAVY)!r} - {{'yaml'}}), 'cirrus.asl' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines() == ["[]", "[] False"]
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["manage", "--help"], ["version"]], ids=" ".join)
 def test_help_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     program = (

@@ -10,19 +10,17 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cirrus.backends import backend
 from cirrus.core.bucket_options import AMBIENT
 from cirrus.core.grants import Grants
 from cirrus.core.instant import SECOND
+from cirrus.core.reserved import MESSAGES, POST_BATCH, PRE_BATCH
 from cirrus.core.state import State
 from cirrus.errors import ConfigError, NotFound
 from cirrus.flow.access import Vault, grant
-from cirrus.flow.batch import POST_BATCH, PRE_BATCH
 from cirrus.flow.home import Home, Limits
-from cirrus.flow.services import MESSAGES
-from cirrus.flow.work import Worker
 from cirrus.ports.compute import Compute, TaskSpec
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
@@ -33,6 +31,9 @@ from cirrus.ports.upkeep import Upkeep
 from cirrus.settings import Deployment, Project, environment, find_project, load_project
 from cirrus.tasks import BUILTIN, INTERNAL
 from cirrus.workflows import ProjectWorkflows
+
+if TYPE_CHECKING:
+    from cirrus.flow.work import Worker
 
 
 def open_project(start: Path) -> Project:
@@ -154,6 +155,8 @@ def open_worker(
     project: Project, where: Deployment, *, only: Collection[str] | None = None, workers: int | None = None
 ) -> Worker:
     """A control process for a deployment; with `only`, for these payload ids alone."""
+    from cirrus.flow.work import Worker
+
     vault = open_vault(project)
     compute = open_compute(project, where, workers=workers, vault=vault)
     about = f"pid {os.getpid()} on {socket.gethostname()}"

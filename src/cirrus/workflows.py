@@ -12,14 +12,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cirrus.asl.check import check_machine
-from cirrus.asl.source import LONGEST, Source, Unusable, escape, read_source, unusable
 from cirrus.errors import Diagnostic, InvalidDefinition, NotFound
 
+if TYPE_CHECKING:  # what reads no definition does not wait for the engine's import
+    from cirrus.asl.source import Source
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z0-9_-]+)\}")
-_LONGEST_FILE = 4 * LONGEST
+_TIMES = 4  # a file may be so much longer than the longest definition: it has comments
 FUNCTION = "arn:aws:lambda:local:000000000000:function:"
 
 
@@ -80,9 +81,11 @@ class ProjectWorkflows:
 
 def read_file(file: Path, tasks: Collection[str] | None = None) -> Workflow:
     """The workflow in a file; one that cannot be read is a finding too."""
+    from cirrus.asl.source import LONGEST
+
     try:
         with file.open("rb") as stream:
-            content = stream.read(_LONGEST_FILE + 1)
+            content = stream.read(_TIMES * LONGEST + 1)
     except OSError as error:
         return Workflow(file.name, None, (Diagnostic("UNREADABLE", "/", f"The file cannot be read: {error.strerror}"),))
     return read_workflow(content, file.name, tasks)
@@ -94,7 +97,10 @@ def read_workflow(content: bytes, source: str, tasks: Collection[str] | None = N
     With `tasks` it is held to a project: `${...}` names one of them, and a resource that Cirrus cannot run is an error.
     Without, it is checked as Step Functions would, and `${...}` stays as it is.
     """
-    if len(content) > _LONGEST_FILE:
+    from cirrus.asl.check import check_machine
+    from cirrus.asl.source import LONGEST, Unusable, read_source, unusable
+
+    if len(content) > _TIMES * LONGEST:
         return Workflow(source, None, (unusable(Unusable(f"The definition is larger than {LONGEST} bytes")),))
     try:
         read = read_source(content)
@@ -125,6 +131,8 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 def _fill(value: Any, where: str, tasks: Collection[str], unknown: list[tuple[str, str]]) -> Any:
     """The value with the ARN of its task in place of each `${...}`; gathers (pointer, name) of those there are not."""
+    from cirrus.asl.source import escape
+
     if isinstance(value, dict):
         return {key: _fill(member, f"{where}/{escape(key)}", tasks, unknown) for key, member in value.items()}
     if isinstance(value, list):

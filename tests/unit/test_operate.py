@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from cirrus.client.item import Item
 from cirrus.client.throttle import throttled
 from cirrus.core.instant import SECOND
 from cirrus.core.state import State
+from cirrus.core.throttle import Limit, Pause, Throttle, parse_rate
 from cirrus.errors import InvalidPayload, NotFound
 from cirrus.flow.explain import explain
 from cirrus.flow.home import Home
@@ -149,6 +151,25 @@ def test_explain_says_what_failed_and_who_works(control: Control) -> None:
     assert found.again.action == found.replaced.action == "skip"
     control.home.clock.advance(20_000)
     assert "has not been heard of for" in explain(control.home, payload_id("b")).why[-1]
+
+
+def test_explain_knows_pauses_and_limits(control: Control) -> None:
+    limits = Throttle({"w": Limit(1, parse_rate("10/s"))}, {"scenes": Limit(5)})
+    home = replace(control.home, throttle=limits)
+    queue(home, document("first"))
+    control.turn()
+    queue(home, document("a"))
+    home.queue.pause(Pause("workflow", "w", AT, "a bad release"))
+    told = explain(home, payload_id("a")).queue
+    assert told[1:] == (
+        "the workflow w is paused since 2027-01-15T08:00:00.000000+00:00 (a bad release): nothing of it begins until"
+        " it is resumed",
+        "workflow w: 1 of at most 1 run: it waits for one to end",
+        "workflow w: at most 10/s begin",
+        "collections scenes: 1 of at most 5 run: there is room",
+    )
+    home.queue.pause(Pause("deployment", "", AT))
+    assert "the deployment is paused since" in " ".join(explain(home, payload_id("a")).queue)
 
 
 def test_plan_says_what_would_become_of_each(control: Control) -> None:

@@ -22,7 +22,6 @@ from cirrus.core.record import Record
 from cirrus.core.state import RUNNING
 from cirrus.errors import Fenced, NotFound
 from cirrus.flow import query
-from cirrus.flow.abort import NotRunning, abort
 from cirrus.flow.access import BucketStatus, Vault, statuses
 from cirrus.flow.explain import Explanation, explain
 from cirrus.flow.export import export
@@ -247,6 +246,8 @@ class Client:
 
     def abort(self, payload_id: str, reason: str = "aborted by an operator") -> Record:
         """Stop the running execution of a payload and give its record; NotFound, or NotRunning."""
+        from cirrus.flow.abort import abort
+
         return abort(self.home, payload_id, reason)
 
     def abort_all(self, **filters: Unpack[Filters]) -> Iterator[Record]:
@@ -254,6 +255,8 @@ class Client:
 
         What has ended in the meantime is left alone.
         """
+        from cirrus.flow.abort import NotRunning
+
         chosen = self.select(**filters)
         running = replace(chosen, states=chosen.states or tuple(RUNNING))
         for found in list(query.records(self.home, running)):

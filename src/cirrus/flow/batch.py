@@ -17,7 +17,6 @@ from cirrus.errors import CirrusError, InvalidPayload
 from cirrus.flow.home import Home
 from cirrus.flow.result import Refused, Result, Wanted, failure, function_name, inline, text_of
 
-PRE_BATCH, POST_BATCH = "pre-batch", "post-batch"
 _NAMED_ERROR = re.compile(r"(?:([.\w]+):)?\s*(.*)", re.DOTALL)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from cirrus.asl import ReadItems, RunTask, WriteResults
 from cirrus.core.jsontext import decode, encode
+from cirrus.core.reserved import POST_BATCH, PRE_BATCH
 from cirrus.errors import CirrusError, InvalidPayload
 from cirrus.flow import services
-from cirrus.flow.batch import POST_BATCH, PRE_BATCH, job, job_result, post_batch, pre_batch, submitted
+from cirrus.flow.batch import job, job_result, post_batch, pre_batch, submitted
 from cirrus.flow.home import Home
 from cirrus.flow.result import (
     Call,

@@ -9,10 +9,12 @@ from typing import Any
 from cirrus.core.decide import Action, decide
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.instant import SECOND, iso
+from cirrus.core.payload_id import PayloadId, parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.flow.home import Home
 from cirrus.flow.timeline import Run, run_of
+from cirrus.ports.query import Query
 from cirrus.ports.queue import Queued
 
 _EVENTS = 5
@@ -59,11 +61,13 @@ def explain(home: Home, payload_id: str) -> Explanation:
     """The explanation of a payload id, whether or not there is a record of it."""
     now = home.clock()
     record = home.state_db.get([payload_id]).get(payload_id)
+    messages = home.queue.waiting(payload_id)
+    held = _held(home, payload_id) if messages else ()
     return Explanation(
         payload_id,
         record.state if record else None,
         tuple(_unknown(payload_id) if record is None else _why(home, record, now)),
-        tuple(_message(one, now) for one in home.queue.waiting(payload_id)),
+        (*(_message(one, now) for one in messages), *held),
         queueing(record, replace=False, now=now, lease=home.limits.lease),
         queueing(record, replace=True, now=now, lease=home.limits.lease),
         _last_events(home, payload_id),
@@ -137,6 +141,30 @@ def _message(one: Queued, now: int) -> str:
     if one.owner is not None:
         return f"{queued}; a control process holds it for {_span(one.visible - now)} more at most"
     return f"{queued}; it could not be read and is put off for {_span(one.visible - now)} (try {one.attempts})"
+
+
+def _held(home: Home, payload_id: str) -> Iterator[str]:
+    """The pauses and limits that keep a queued payload from beginning, or may."""
+    parts = parse(payload_id)
+    for pause in home.queue.pauses():
+        if pause.holds(parts.collections, parts.workflow):
+            what = f"the {pause.kind} {pause.name}".rstrip() if pause.name else f"the {pause.kind}"
+            reason = f" ({pause.reason})" if pause.reason else ""
+            yield f"{what} is paused since {iso(pause.at)}{reason}: nothing of it begins until it is resumed"
+    for name, limit in home.throttle.of(parts.collections, parts.workflow):
+        if limit.running is not None:
+            running = _running_now(home, name, parts)
+            full = "it waits for one to end" if running >= limit.running else "there is room"
+            yield f"{name}: {running} of at most {limit.running} run: {full}"
+        if limit.rate is not None:
+            yield f"{name}: at most {limit.rate.text} begin"
+
+
+def _running_now(home: Home, name: str, parts: PayloadId) -> int:
+    counts = home.state_db.count(Query(states=tuple(sorted(RUNNING)))).items()
+    by_workflow = name == f"workflow {parts.workflow}"
+    wanted = parts.workflow if by_workflow else parts.collections
+    return sum(sum(states.values()) for group, states in counts if group.rpartition("_")[2 * by_workflow] == wanted)
 
 
 def _last_events(home: Home, payload_id: str) -> tuple[WorkflowEvent, ...]:

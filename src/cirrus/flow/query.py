@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from cirrus import asl
 from cirrus.core.execution_id import execution_arn, from_arn, state_machine_arn
 from cirrus.core.instant import iso
 from cirrus.core.keys import input_key, output_key
@@ -15,7 +14,6 @@ from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.errors import NotFound
 from cirrus.flow.home import Home
-from cirrus.flow.replay import events as journal_events
 from cirrus.ports.state_db import Execution, Query
 
 _PAGE = 500
@@ -115,6 +113,9 @@ def describe(home: Home, found: Execution) -> dict[str, Any]:
 
 def history(home: Home, found: Execution) -> list[dict[str, Any]]:
     """The events of an execution as Step Functions lists them, made again from its journal."""
+    from cirrus import asl
+    from cirrus.flow.replay import events as journal_events
+
     entries = home.journal.read(found.execution_id)
     if not entries or not found.definition:
         return []

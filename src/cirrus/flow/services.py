@@ -11,12 +11,12 @@ from typing import Any
 
 from cirrus.asl import ReadItems, RunTask, WriteResults, result_files
 from cirrus.core.jsontext import encode
+from cirrus.core.reserved import MESSAGES
 from cirrus.errors import NotFound
 from cirrus.flow.home import Home
 from cirrus.flow.result import Refused, Result, Started, Wanted
 from cirrus.ports.queue import Message
 
-MESSAGES = "messages"
 PROCESS = "process"
 GET_OBJECT, PUT_OBJECT, READ_ITEMS, WRITE_FILES = (
     "cirrus.get-object",

@@ -50,8 +50,8 @@ COMMANDS = {
         f"{_HERE}executions:get_workflow_definition",
         "The state machine of a workflow.",
     ),
-    "get-workflow-parameters": (
-        f"{_HERE}executions:get_workflow_parameters",
+    "parameters": (
+        f"{_HERE}executions:parameters",
         "What the tasks of a workflow declare that they take.",
     ),
     "send-task-success": (f"{_HERE}tasks:send_task_success", "A task that waits for a token has succeeded."),

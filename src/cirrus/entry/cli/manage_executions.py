@@ -94,10 +94,10 @@ def get_workflow_definition(managed: Managed, name: str, raw: bool) -> None:
     output.document(decode(managed.home().workflows.definition(name)), raw=raw)
 
 
-@click.command("get-workflow-parameters")
+@click.command()
 @click.argument("name")
 @raw_option
 @click.pass_obj
-def get_workflow_parameters(managed: Managed, name: str, raw: bool) -> None:
+def parameters(managed: Managed, name: str, raw: bool) -> None:
     """The JSON schema of a workflow's parameters, a payload's `tasks`: the union of what its tasks declare."""
     output.document(managed.client().parameters(name), raw=raw)

@@ -46,7 +46,7 @@ def task_names(project: Project | None) -> set[str] | None:
     if project is None:
         return None
     from cirrus.app import task_specs
-    from cirrus.flow.batch import POST_BATCH, PRE_BATCH
+    from cirrus.core.reserved import POST_BATCH, PRE_BATCH
 
     return {*task_specs(project), PRE_BATCH, POST_BATCH}
 
