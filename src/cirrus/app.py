@@ -101,6 +101,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
         callbacks=backend("callbacks", "sqlite")(database),
         outbox=backend("outbox", "sqlite")(database),
         retention=backend("retention", "sqlite")(database),
+        campaigns=backend("campaigns", "sqlite")(database),
         unit=database,
         objects=objects,
         parameters=backend("parameters", "local")(

@@ -15,6 +15,7 @@ _CLASSES = {
     ("payloads", "objects"): "cirrus.adapters.objects.payloads:ObjectPayloads",
     ("journal", "sqlite"): "cirrus.adapters.sqlite.journal:SqliteJournal",
     ("callbacks", "sqlite"): "cirrus.adapters.sqlite.callbacks:SqliteCallbacks",
+    ("campaigns", "sqlite"): "cirrus.adapters.sqlite.campaigns:SqliteCampaigns",
     ("outbox", "sqlite"): "cirrus.adapters.sqlite.outbox:SqliteOutbox",
     ("retention", "sqlite"): "cirrus.adapters.sqlite.retention:SqliteRetention",
     ("upkeep", "sqlite"): "cirrus.adapters.sqlite.upkeep:SqliteUpkeep",

@@ -12,6 +12,7 @@ from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.outbox import DynamoOutbox
 from cirrus.adapters.aws.state_db import QUEUE, DynamoStateDb
 from cirrus.adapters.aws.tables import Tables
+from cirrus.adapters.memory.campaigns import MemoryCampaigns
 from cirrus.adapters.memory.journal import MemoryJournal
 from cirrus.adapters.memory.payloads import MemoryPayloads
 from cirrus.adapters.memory.queue import MemoryQueue
@@ -66,7 +67,7 @@ class Dynamo(PortsContract):
                 subscriptions=SUBSCRIPTIONS,
                 vocabulary=self.vocabulary,
             )
-            return Ports(state_db, queue, payloads, MemoryJournal(store), outbox, store)
+            return Ports(state_db, queue, payloads, MemoryJournal(store), outbox, MemoryCampaigns(store), store)
 
         return connect
 

@@ -4,6 +4,7 @@ from itertools import count
 
 import pytest
 
+from cirrus.adapters.memory.campaigns import MemoryCampaigns
 from cirrus.adapters.memory.journal import MemoryJournal
 from cirrus.adapters.memory.outbox import MemoryOutbox
 from cirrus.adapters.memory.payloads import MemoryPayloads
@@ -12,6 +13,7 @@ from cirrus.adapters.memory.retention import MemoryRetention
 from cirrus.adapters.memory.state_db import MemoryStateDb
 from cirrus.adapters.memory.store import Store
 from cirrus.testing.builders import AT
+from cirrus.testing.campaigns import CampaignsContract
 from cirrus.testing.failures import FailuresContract
 from cirrus.testing.items import ItemsContract
 from cirrus.testing.journal import JournalContract
@@ -38,6 +40,7 @@ class Memory(PortsContract):
                 journal=MemoryJournal(store),
                 outbox=MemoryOutbox(store),
                 retention=MemoryRetention(store),
+                campaigns=MemoryCampaigns(store),
                 unit=store,
             )
 
@@ -57,6 +60,10 @@ class TestPayloads(Memory, PayloadsContract, HistoryContract):
 
 
 class TestJournal(Memory, JournalContract):
+    pass
+
+
+class TestCampaigns(Memory, CampaignsContract):
     pass
 
 

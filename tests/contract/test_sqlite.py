@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cirrus.adapters.sqlite import narrowing, paging
+from cirrus.adapters.sqlite.campaigns import SqliteCampaigns
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.journal import SqliteJournal
 from cirrus.adapters.sqlite.outbox import SqliteOutbox
@@ -15,6 +16,7 @@ from cirrus.adapters.sqlite.queue import SqliteQueue
 from cirrus.adapters.sqlite.retention import SqliteRetention
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.testing.builders import AT
+from cirrus.testing.campaigns import CampaignsContract
 from cirrus.testing.failures import FailuresContract
 from cirrus.testing.items import ItemsContract
 from cirrus.testing.journal import JournalContract
@@ -49,6 +51,7 @@ class Sqlite(PortsContract):
                 journal=SqliteJournal(database),
                 outbox=SqliteOutbox(database),
                 retention=SqliteRetention(database),
+                campaigns=SqliteCampaigns(database),
                 unit=database,
             )
 
@@ -80,6 +83,10 @@ class TestPayloads(Sqlite, PayloadsContract, HistoryContract):
 
 
 class TestJournal(Sqlite, JournalContract):
+    pass
+
+
+class TestCampaigns(Sqlite, CampaignsContract):
     pass
 
 

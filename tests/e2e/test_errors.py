@@ -107,3 +107,20 @@ def test_messages_in_quarantine(failing: Project) -> None:
     assert lines(failing, "quarantine", "drop", "--all", "--yes") == [{"name": broken, "result": "dropped"}]
     assert lines(failing, "quarantine", "list") == []
     assert failing.cirrus("manage", "local", "quarantine", "show", broken).returncode == 3
+
+
+def test_records_are_forgotten_after_asking(failing: Project) -> None:
+    failing.submit(payload("cog", "good-1"), payload("cog", "bad-1"), payload("cog", "bad-2"))
+    failing.drain()
+    known = "test/workflow-cog/good-1"
+    assert failing.cirrus("manage", "local", "forget", known).returncode == 130
+    assert len(failing.states()) == 3
+    agreed = failing.cirrus("manage", "local", "forget", known, stdin=b"y\n")
+    assert json.loads(agreed.stdout) == {"payload_id": known, "result": "forgotten"}
+    assert b"Forget 1 records of local for good?" in agreed.stderr
+    assert len(lines(failing, "forget", "--state", "FAILED", "--yes")) == 2
+    assert failing.states() == {}
+    again = failing.cirrus("manage", "local", "forget", known, "--yes")
+    assert (again.returncode, json.loads(again.stdout)["result"]) == (1, "unknown")
+    for words in ([], [known, "--state", "FAILED"]):
+        assert failing.cirrus("manage", "local", "forget", "--yes", *words).returncode == 2

@@ -16,16 +16,21 @@ from cirrus.client.item import Item
 from cirrus.client.throttle import throttled
 from cirrus.client.watching import changes, summaries
 from cirrus.core.bucket import Reference
+from cirrus.core.campaign import Options
 from cirrus.core.event import WorkflowEvent
+from cirrus.core.instant import iso
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING
 from cirrus.errors import Fenced, NotFound
+from cirrus.flow import campaign as campaigns
 from cirrus.flow import query
 from cirrus.flow.access import BucketStatus, Vault, statuses
+from cirrus.flow.campaign import Preview, Report
 from cirrus.flow.explain import Explanation, explain
 from cirrus.flow.export import export
 from cirrus.flow.failures import FailureGroup, failure_groups
+from cirrus.flow.forget import forget
 from cirrus.flow.home import Home
 from cirrus.flow.plan import Planned, plan
 from cirrus.flow.select import select
@@ -33,6 +38,7 @@ from cirrus.flow.stats import Stats, stats
 from cirrus.flow.submit import BATCH, Submitted, submit
 from cirrus.flow.summary import Summary, summary
 from cirrus.flow.timeline import Timeline, timeline
+from cirrus.ports.campaigns import Campaign
 from cirrus.ports.compute import Attempt, Outcome, TaskSpec
 from cirrus.ports.journal import AttemptLog
 from cirrus.ports.query import Query
@@ -262,6 +268,44 @@ class Client:
         for found in list(query.records(self.home, running)):
             with suppress(NotRunning, Fenced):
                 yield self.abort(found.payload_id)
+
+    def forget(self, payload_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Delete records with all that belongs to them: what became of each, `forgotten`, `running` or `unknown`."""
+        return forget(self.home, payload_ids)
+
+    # ---------------------------------------------------------------- campaigns
+
+    def preview_rerun(self, options: Options | None = None, **filters: Unpack[Filters]) -> Preview:
+        """What `rerun` would do: how many records in which state, some of them, and which parameters would change."""
+        return campaigns.preview(self.home, self.select(**filters), options or Options())
+
+    def rerun(
+        self,
+        options: Options | None = None,
+        *,
+        name: str | None = None,
+        about: str = "",
+        limit: int | None = None,
+        **filters: Unpack[Filters],
+    ) -> Report:
+        """Freeze the records that match and have ended as a campaign, which control processes run from now on.
+
+        `name` is its time by default; StoreError if there is one of that name.
+        """
+        query, own = self.select(**filters), name or iso(self.home.clock())[:23].replace(":", "").replace(".", "-")
+        return campaigns.start(self.home, query, options or Options(), name=own, about=about, limit=limit)
+
+    def campaigns(self, limit: int = 100) -> list[Campaign]:
+        """The campaigns, newest first."""
+        return self.home.campaigns.all(limit)
+
+    def campaign(self, name: str) -> Report:
+        """How far a campaign has come; NotFound if there is none of that name."""
+        return campaigns.report(self.home, name)
+
+    def move_campaign(self, name: str, how: str) -> Report:
+        """`pause`, `resume` or `cancel` a campaign; CannotMove where its state does not allow that."""
+        return campaigns.move(self.home, name, how)
 
     # ---------------------------------------------------------------- tasks
 

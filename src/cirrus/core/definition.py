@@ -180,6 +180,7 @@ _FIELDS: Mapping[str, Check] = {
     "description": _text,
     "collections": _collections,
     "replace": _flag,
+    "continue_from": _text,
     "tasks": _map_of_maps,
     "workflow_options": _map,
     "upload_options": _upload_options,

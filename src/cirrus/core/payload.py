@@ -87,6 +87,7 @@ def rerun_text(text: bytes) -> bytes:
     """A payload as JSON text with `process[0].replace` set, so that it runs again whatever its state."""
     document = decode(text)
     first, *rest = document["process"]
+    first.pop("continue_from", None)
     return encode({**document, "process": [{**first, "replace": True}, *rest]})
 
 

@@ -87,6 +87,16 @@ def _function(home: Home, name: str, given: Any, payload_id: str, tasks: Collect
     raise Refused("Lambda.ResourceNotFoundException", f"the project has no task {name!r}")
 
 
+def task_call(home: Home, command: RunTask, tasks: Collection[str]) -> Wanted | None:
+    """The attempt that a command makes at a task of the project, whose end is the state's; None for other calls."""
+    if command.kind not in ("lambda", "lambda:invoke"):
+        return None
+    plain = command.kind == "lambda"
+    name = function_name(command.resource if plain else str(command.parameters.get("FunctionName", "")))
+    given = command.parameters if plain else command.parameters.get("Payload", {})
+    return Wanted(name, text_of(home, given)) if name in tasks else None
+
+
 def result(home: Home, wanted: Wanted, output: bytes | None, error: str | None, cause: str | None) -> Result:
     """The result of the state for the outcome of its attempt."""
     try:

@@ -21,6 +21,7 @@ from cirrus.flow.attempt import Doing, attempt, attempt_id, attempt_log
 from cirrus.flow.call import call, result
 from cirrus.flow.conclude import failed, succeeded
 from cirrus.flow.fence import refused
+from cirrus.flow.finished import Finished, finished
 from cirrus.flow.home import Home
 from cirrus.flow.nest import DEEPEST, Level, Nest, Path, read_path, show_path
 from cirrus.flow.process import Begun
@@ -33,6 +34,7 @@ from cirrus.ports.compute import Attempt, Compute, Outcome
 from cirrus.ports.journal import AttemptLog, Entry
 from cirrus.ports.state_db import Conclusion, Execution
 
+TAKEN = b"finished in the execution that this one continues; not run again\n"
 NOTHING: Mapping[str, Any] = {}
 _STEP = "a step of its history"
 
@@ -99,6 +101,7 @@ class Driver:
         self._doing: dict[str, Doing] = {}
         self._timers = Timers()
         self._machines: dict[bytes, asl.Machine] = {}
+        self._finished: dict[str, Finished] = {}
 
     def __len__(self) -> int:
         return len(self._running)
@@ -181,6 +184,8 @@ class Driver:
         self._drop(self._running.keys() - set(execution_ids))
 
     def _drop(self, gone: Collection[str]) -> None:
+        for key in gone:
+            self._finished.pop(key, None)
         live = {key for key in gone if self._running.pop(key, None) is not None}
         if live:
             self._timers.drop(live)
@@ -205,6 +210,7 @@ class Driver:
                 raise begun.fault
             root = Level(self._machine(begun.definition), begun.workflow, begun.execution_id)
             value = asl.Text(begun.input) if fits_inline(begun.input) else inline(self._home, begun.input)
+            self._continue(begun)
         except CirrusError as error:
             self._cannot_start(turn, begun, error, now)
             return
@@ -212,6 +218,12 @@ class Driver:
         turn.staged[begun.execution_id] = Running(begun.execution_id, begun.payload_id, begun.workflow, nest)
         event = asl.Start(now / SECOND, self._home.chance(), value, context(begun.workflow, begun.execution_id, now))
         self._feed(turn, begun.execution_id, Input((), event))
+
+    def _continue(self, begun: Begun) -> None:
+        """Find what an execution takes over from an earlier one that it continues."""
+        found = finished(self._home, begun, self._tasks)
+        if found is not None:
+            self._finished[begun.execution_id] = found
 
     def _cannot_start(self, turn: Turn, begun: Begun, error: Exception, now: int) -> None:
         who = (self._home, begun.payload_id, begun.workflow, begun.execution_id)
@@ -227,6 +239,7 @@ class Driver:
             return
         try:
             nest = fold(self._machine, begun, entries)
+            self._continue(begun)
         except Exception as error:  # a damaged history ends its own execution, and holds up no other
             reason = CirrusError(f"its history cannot be replayed: {type(error).__name__}: {error}")
             self._cannot_start(turn, begun, reason, now)
@@ -360,6 +373,9 @@ class Driver:
                 return [self._came(path, command.ref, made, at)]
             case Wanted():
                 doing = Doing(running.execution_id, path, command, made)
+                known = self._known(turn, doing, at)
+                if known is not None:
+                    return [self._came(path, command.ref, known, at)]
                 key = attempt_id(running.execution_id, path, command.ref)
                 turn.start[key] = (doing, attempt(running.payload_id, running.workflow, doing))
             case Waits(activity=None):
@@ -367,6 +383,17 @@ class Driver:
             case Started():
                 return self._start(path, command, made, at)
         return []
+
+    def _known(self, turn: Turn, doing: Doing, at: float) -> Result | None:
+        """The result of a step that an earlier execution has finished, for one that continues it."""
+        earlier = self._finished.get(doing.execution_id)
+        if earlier is None or doing.wanted.job is not None or doing.wanted.waits:
+            return None
+        known = earlier.take(doing.command.state, doing.wanted)
+        if known is not None:
+            now = round(at * SECOND)
+            turn.logs.append(attempt_log(doing, TAKEN, now, now, None))
+        return known
 
     def _called(self, turn: Turn, execution_id: str, path: Path, command: asl.RunTask, output: Any, at: float) -> None:
         """The call that hands out a token was made; the state waits on."""

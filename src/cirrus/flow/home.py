@@ -9,6 +9,7 @@ from typing import Protocol
 from cirrus.core.instant import SECOND
 from cirrus.core.throttle import Throttle
 from cirrus.ports.callbacks import Callbacks
+from cirrus.ports.campaigns import Campaigns
 from cirrus.ports.journal import Journal
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Outbox
@@ -63,6 +64,7 @@ class Home:
     callbacks: Callbacks
     outbox: Outbox
     retention: Retention
+    campaigns: Campaigns
     unit: Unit
     objects: Objects
     parameters: Parameters

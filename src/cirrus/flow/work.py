@@ -11,6 +11,7 @@ from cirrus.core.event import WorkflowEvent
 from cirrus.core.instant import SECOND
 from cirrus.core.state import State
 from cirrus.errors import StoreError
+from cirrus.flow.campaign import feed
 from cirrus.flow.deliver import deliver
 from cirrus.flow.drive import Driver, Overtaken, Turn
 from cirrus.flow.expire import expire, pause
@@ -25,6 +26,7 @@ _POLL = 0.01
 _RECHECK = SECOND // 2
 _LOGS = SECOND
 _NUDGE = SECOND // 20
+_FEEDING = SECOND // 4
 _SOON = 3 * SECOND
 _FAREWELL = 15.0
 _BREATH = 0.02
@@ -82,6 +84,7 @@ class Worker:
         self._taken_up_at = 0
         self._logged_at = 0
         self._nudged_at = 0
+        self._fed_at = 0
         self._seen: int | None = None
         self._starved = False
         self._again: int | None = None
@@ -192,6 +195,8 @@ class Worker:
         with self._home.unit.group():
             if self._refused:
                 self._home.state_db.note(self._refused)
+            if self._feed_now(now) and feed(self._home, now):
+                self._starved = False
             adopted = self._adopt(now)
             wanted = max(0, wanted - len(adopted))
             taken = self._take(wanted, now)
@@ -268,6 +273,13 @@ class Worker:
         self._checked_at = now
         return True
 
+    def _feed_now(self, now: int) -> bool:
+        takes = self._begins and not self._drain.is_set()
+        if self._only is not None or not takes or abs(now - self._fed_at) < _FEEDING:
+            return False
+        self._fed_at = now
+        return True
+
     def _log_now(self, now: int) -> bool:
         if abs(now - self._logged_at) < _LOGS:
             return False
@@ -304,7 +316,9 @@ class Worker:
         if len(self._driver) or self._pending or self._compute.in_flight():
             return False
         try:
-            if (self._begins and self._home.queue.stirs()) or self._home.journal.running():
+            if self._begins and (self._home.queue.stirs() or self._home.campaigns.active()):
+                return False
+            if self._home.journal.running():
                 return False
             return self._delivery_home is None or not self._deliveries_due()
         except StoreError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cirrus import asl
 from cirrus.adapters.memory.callbacks import MemoryCallbacks
+from cirrus.adapters.memory.campaigns import MemoryCampaigns
 from cirrus.adapters.memory.compute import Function, MemoryCompute
 from cirrus.adapters.memory.journal import MemoryJournal
 from cirrus.adapters.memory.objects import MemoryObjects
@@ -105,6 +106,7 @@ def make_home(
         callbacks=MemoryCallbacks(store),
         outbox=MemoryOutbox(store),
         retention=MemoryRetention(store),
+        campaigns=MemoryCampaigns(store),
         unit=store,
         objects=objects or MemoryObjects(),
         parameters=parameters or NoParameters(),

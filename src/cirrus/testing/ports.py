@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 
 from cirrus.core.event import WorkflowEvent
+from cirrus.ports.campaigns import Campaigns
 from cirrus.ports.journal import Journal
 from cirrus.ports.outbox import Outbox, Subscriptions
 from cirrus.ports.payloads import Payloads
@@ -32,6 +33,7 @@ class Ports:
     journal: Journal
     outbox: Outbox
     retention: Retention
+    campaigns: Campaigns
     unit: Unit
 
 

@@ -19,6 +19,8 @@ from cirrus.core.state import State
 from cirrus.core.throttle import Pause
 from cirrus.ports.callbacks import Answer
 from cirrus.ports.callbacks import Waiting as Waits
+from cirrus.ports.campaigns import Campaign, Member
+from cirrus.ports.campaigns import Outcome as Became
 from cirrus.ports.journal import AttemptLog, Entry
 from cirrus.ports.queue import Kept
 from cirrus.ports.state_db import Execution, ItemRef
@@ -59,6 +61,14 @@ class Outgoing:
         return self.sent is None and self.parked is None
 
 
+@dataclass(frozen=True, slots=True)
+class Enlisted:
+    """A member of a campaign, and what became of it."""
+
+    member: Member
+    outcome: Became | None = None
+
+
 @dataclass(slots=True)
 class Tables:
     """Everything; `serial` is the last number given to a message or delivery, `told` that given to an event."""
@@ -70,6 +80,8 @@ class Tables:
     entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     logs: dict[tuple[str, int], AttemptLog] = field(default_factory=dict)
     items: dict[tuple[ItemRef, bool, str], None] = field(default_factory=dict)
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
+    members: dict[tuple[str, int], Enlisted] = field(default_factory=dict)
     kinds: dict[str, FailureKind] = field(default_factory=dict)
     entered: list[tuple[int, State]] = field(default_factory=list)
     events: dict[int, WorkflowEvent] = field(default_factory=dict)

@@ -233,3 +233,29 @@ CREATE TABLE answers (
     error TEXT,
     cause TEXT
 );
+
+CREATE TABLE campaigns (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    options TEXT NOT NULL,                  -- JSON
+    about TEXT NOT NULL,                    -- how its members were chosen
+    reason TEXT,                            -- why it is in its state
+    total INTEGER NOT NULL DEFAULT 0,
+    fed INTEGER NOT NULL,                   -- up to when its rate has been used
+    proven INTEGER NOT NULL DEFAULT 0       -- its canaries came good
+);
+
+CREATE TABLE members (                      -- of campaigns
+    campaign INTEGER NOT NULL REFERENCES campaigns,
+    n INTEGER NOT NULL,
+    payload_id TEXT NOT NULL,
+    execution BLOB NOT NULL,                -- the one that it had when it was chosen
+    released INTEGER,                       -- when it was queued
+    outcome TEXT,
+    fingerprint TEXT,                       -- of its failure
+    PRIMARY KEY (campaign, n)
+) WITHOUT ROWID;
+CREATE INDEX members_open ON members (campaign, n) WHERE released IS NOT NULL AND outcome IS NULL;
+CREATE INDEX members_waiting ON members (campaign, n) WHERE released IS NULL AND outcome IS NULL;
