@@ -26,10 +26,12 @@ RANKS = {
     "tasks": 6,
     "adapters": 6,
     "settings": 7,
+    "variables": 7,
     "workflows": 7,
     "backends": 7,
     "testing": 8,
     "app": 8,
+    "deployed": 8,
     "client": 9,
     "entry": 10,
 }

@@ -9,6 +9,7 @@ import pytest
 
 from cirrus.adapters.aws.attributes import Vocabulary
 from cirrus.adapters.aws.clients import Clients
+from cirrus.adapters.aws.lifecycle import LifecycleRules
 from cirrus.adapters.aws.outbox import DynamoOutbox
 from cirrus.adapters.aws.state_db import QUEUE, DynamoStateDb
 from cirrus.adapters.aws.tables import Tables
@@ -22,11 +23,15 @@ from cirrus.core.event import EventType, WorkflowEvent
 from cirrus.core.execution_id import Arns
 from cirrus.core.instant import from_iso
 from cirrus.core.record import Record
+from cirrus.core.state import State
 from cirrus.ports.queue import Message
-from cirrus.testing.builders import AT
+from cirrus.ports.state_db import Query
+from cirrus.testing.builders import AT, begin, ending, finish, payload_id
+from cirrus.testing.failures import FailuresContract
 from cirrus.testing.outbox import OutboxContract
 from cirrus.testing.pages import many_records
 from cirrus.testing.ports import SUBSCRIPTIONS, Connect, Ports, PortsContract
+from cirrus.testing.retention import RetentionContract
 from cirrus.testing.state_db import StateDbContract
 
 ARNS = Arns("arn:aws:states:eu-central-1:000000000000:stateMachine:cirrus-")
@@ -52,7 +57,7 @@ class Dynamo(PortsContract):
 
         def connect() -> Ports:
             queue = MemoryQueue(store, MemoryStateDb(store))
-            payloads = MemoryPayloads(store, "test")
+            payloads = MemoryPayloads(store, "test", lambda: AT)
             reads = Tables(clients)
             outbox = DynamoOutbox(reads, sent, payloads, state_table=state, grace=0, keep_all=True)
             state_db = DynamoStateDb(
@@ -67,7 +72,16 @@ class Dynamo(PortsContract):
                 subscriptions=SUBSCRIPTIONS,
                 vocabulary=self.vocabulary,
             )
-            return Ports(state_db, queue, payloads, MemoryJournal(store), outbox, MemoryCampaigns(store), store)
+            return Ports(
+                state_db=state_db,
+                queue=queue,
+                payloads=payloads,
+                journal=MemoryJournal(store),
+                outbox=outbox,
+                retention=LifecycleRules(),
+                campaigns=MemoryCampaigns(store),
+                unit=store,
+            )
 
         return connect
 
@@ -81,11 +95,21 @@ class Dynamo(PortsContract):
 
     def forward(self, ports: Ports) -> None:
         for one in ports.outbox.take(QUEUE, 10_000, owner="t", now=FAR, until=FAR):
-            ports.queue.put([Message(one.body)], AT)
+            known = ports.state_db.priorities([one.payload_id])  # type: ignore[attr-defined]
+            ports.queue.put([Message(one.body, priority=known.get(one.payload_id, 0))], AT)
 
 
 class TestStateDb(Dynamo, StateDbContract):
     kept: ClassVar[list[Record]] = []
+
+    def test_chain_keeps_the_priority(self, ports: Ports) -> None:
+        """As for every home, but that a queue elsewhere knows no payload ids."""
+        for number, priority in enumerate((-3, 0, 7)):
+            running = begin(ports.state_db, payload_id(number), owner="o", priority=priority)
+            assert ports.state_db.conclude([ending(running, next=(Message(b"%d" % number),))]) == [True]
+        self.forward(ports)
+        taken = ports.queue.take(9, owner="o", now=AT, until=AT + 1)
+        assert [(one.body, one.priority) for one in taken] == [(b"2", 7), (b"1", 0), (b"0", -3)]
 
     @pytest.fixture
     def own_tables(self, request: pytest.FixtureRequest) -> Any:
@@ -102,5 +126,28 @@ class TestStateDb(Dynamo, StateDbContract):
         return self.kept
 
 
+class TestFailures(Dynamo, FailuresContract):
+    pass
+
+
 class TestOutbox(Dynamo, OutboxContract):
     pass
+
+
+class TestForgetting(Dynamo, RetentionContract):
+    """Only what is deleted on request: ages are kept by rules of the bucket and the log groups."""
+
+    @pytest.fixture(autouse=True)
+    def _only_forgetting(self, request: pytest.FixtureRequest) -> None:
+        known = ("is_not_forgotten", "can_be_forgotten", "ever_used_twice", "found_no_more")
+        if not request.node.originalname.endswith(known):
+            pytest.skip("rules of the bucket and of the log groups remove what is past its time")
+
+    def test_forgotten_record_is_found_no_more(self, ports: Ports) -> None:
+        first, second = finish(ports.state_db, payload_id("a")), finish(ports.state_db, payload_id("b"))
+        assert ports.state_db.forget([first.payload_id], AT + 9) == [True]
+        for sort in ("updated", "state", "id"):
+            assert ports.state_db.page(Query(sort=sort), 9).records == (second,)
+        assert ports.state_db.count() == {"scenes_w": {State.COMPLETED: 1}}
+        again = begin(ports.state_db, first.payload_id, AT + 10, execution_id="new")
+        assert (again.created, again.executions) == (AT + 10, ("new",))

@@ -236,7 +236,7 @@ class Client:
 
     def logs(self, found: Execution) -> list[AttemptLog]:
         """What the tasks of an execution printed, oldest attempt first."""
-        return self.home.journal.logs(found.execution_id)
+        return query.logs(self.home, found)
 
     def quarantined(self, limit: int | None = None) -> list[Kept]:
         """Messages that were no payload, newest first."""

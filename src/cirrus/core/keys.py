@@ -49,6 +49,11 @@ def batch_output_key(key: str) -> str:
     return f"{key.removesuffix('.json')}_out.json"
 
 
+def batch_error_key(key: str) -> str:
+    """Where a batch task whose output was to go to `key` leaves its error."""
+    return f"{key.removesuffix('.json')}_error.json"
+
+
 def invalid_key(root: str, name: str) -> str:
     """Where a message stands that was no payload."""
     return f"{root}/tmp/invalid/{name}.json"  # noqa: S108 - a key of the store

@@ -6,9 +6,11 @@ from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING
 from cirrus.errors import CirrusError, Fenced, NotFound
-from cirrus.flow.conclude import failed
+from cirrus.flow.conclude import concluded, failed
 from cirrus.flow.fence import refused
 from cirrus.flow.home import Home
+from cirrus.flow.start import output
+from cirrus.ports.state_db import Conclusion
 
 
 class NotRunning(CirrusError):
@@ -23,8 +25,24 @@ def abort(home: Home, payload_id: str, reason: str = "aborted by an operator") -
     if record.state not in RUNNING or record.execution_id is None:
         raise NotRunning(f"{payload_id} is {record.state}: only a running execution can be aborted")
     workflow = parse(payload_id).workflow
-    end = failed(home, payload_id, workflow, record.execution_id, "ABORTED", "Aborted", reason, home.clock())
+    who = (home, payload_id, workflow, record.execution_id)
+    end = failed(*who, "ABORTED", "Aborted", reason, home.clock())
+    if home.engine is not None:
+        end = _stopped(*who, reason) or end
     if home.state_db.conclude([end]) != [True]:
-        home.state_db.note([refused(payload_id, record.execution_id, "its end ABORTED", home.clock())])
+        late = refused(payload_id, record.execution_id, "its end ABORTED", home.clock(), home.arns)
+        home.state_db.note([late])
         raise Fenced(record.execution_id)
     return home.state_db.get([payload_id])[payload_id]
+
+
+def _stopped(home: Home, payload_id: str, workflow: str, execution_id: str, reason: str) -> Conclusion | None:
+    """The end that an execution elsewhere has come to, by this stop or just before; None if it was never started."""
+    assert home.engine is not None
+    arn = home.arns.execution(workflow, execution_id)
+    home.engine.stop(arn, "Aborted", reason)
+    found = home.engine.describe(arn)
+    if found is None or found.status == "RUNNING":
+        return None
+    who = (home, payload_id, workflow, execution_id)
+    return concluded(*who, found.status, output(found), found.error, found.cause, home.clock())

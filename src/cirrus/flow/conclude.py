@@ -6,7 +6,6 @@ from typing import Any
 
 from cirrus.core.chain import chain
 from cirrus.core.event import EventType, WorkflowEvent
-from cirrus.core.execution_id import execution_arn
 from cirrus.core.failure import end_of, last_error
 from cirrus.core.failure_kind import failure_kind
 from cirrus.core.jsontext import decode, encode
@@ -14,17 +13,39 @@ from cirrus.core.keys import input_key, output_key
 from cirrus.core.payload_id import derive, parse
 from cirrus.core.publication import output_items, output_url
 from cirrus.core.state import State
-from cirrus.errors import InvalidPayload
+from cirrus.errors import CirrusError, InvalidPayload, StoreError
 from cirrus.flow.home import Home
 from cirrus.flow.result import as_text, as_value, referred
 from cirrus.ports.queue import Message
 from cirrus.ports.state_db import Conclusion, item_refs
 
 
+def concluded(
+    home: Home,
+    payload_id: str,
+    workflow: str,
+    execution_id: str,
+    status: str,
+    output: Any,
+    error: str | None,
+    cause: str | None,
+    at: int,
+    step: str | None = None,
+) -> Conclusion:
+    """The end of an execution, good or not; an output from which nothing can follow is a failure of its own."""
+    who = (home, payload_id, workflow, execution_id)
+    try:
+        return succeeded(*who, output, at) if status == "SUCCEEDED" else failed(*who, status, error, cause, at, step)
+    except StoreError:
+        raise
+    except CirrusError as wrong:
+        return failed(*who, "FAILED", "InvalidOutput", str(wrong), at)
+
+
 def succeeded(home: Home, payload_id: str, workflow: str, execution_id: str, output: Any, at: int) -> Conclusion:
     """The good end: record, event, publishing, and the next payloads of the chain after `output`, a value or a Text."""
     value, text = _resolved(home, output)
-    following = chain(value, _process(home, value, execution_id))
+    following = chain(value, _process(home, value, payload_id, execution_id))
     items = output_items(value)
     event = _event(home, EventType.SUCCEEDED, payload_id, workflow, execution_id, at, output=True)
     ended = [
@@ -99,11 +120,11 @@ def _resolved(home: Home, output: Any) -> tuple[Any, bytes]:
     return decode(text), text
 
 
-def _process(home: Home, output: Any, execution_id: str) -> Any:
+def _process(home: Home, output: Any, payload_id: str, execution_id: str) -> Any:
     """The process definitions: the output's, else those that the execution was given."""
     if isinstance(output, dict) and isinstance(output.get("process"), list):
         return output["process"]
-    execution = home.state_db.execution(execution_id)
+    execution = home.state_db.execution(execution_id, payload_id)
     return decode(execution.input)["process"] if execution else None
 
 
@@ -124,6 +145,6 @@ def _event(
         at,
         input_payload_url=home.payloads.url(input_key(home.root, payload_id, execution_id)),
         output_payload_url=home.payloads.url(output_key(home.root, payload_id, execution_id)) if output else None,
-        execution=execution_arn(workflow, execution_id),
+        execution=home.arns.shown(workflow, execution_id),
         error=error,
     )

@@ -16,10 +16,10 @@ from cirrus.core.event import WorkflowEvent
 from cirrus.core.instant import SECOND
 from cirrus.core.jsontext import fits_inline
 from cirrus.core.payload_id import parse
-from cirrus.errors import CirrusError, InvalidPayload, StoreError
+from cirrus.errors import CirrusError, InvalidPayload
 from cirrus.flow.attempt import Doing, attempt, attempt_id, attempt_log
 from cirrus.flow.call import call, result
-from cirrus.flow.conclude import failed, succeeded
+from cirrus.flow.conclude import concluded, failed
 from cirrus.flow.fence import refused
 from cirrus.flow.finished import Finished, finished
 from cirrus.flow.home import Home
@@ -419,14 +419,8 @@ class Driver:
     def _conclusion(self, turn: Turn, running: Running, end: asl.End | None, now: int) -> Conclusion:
         assert end is not None
         who = (self._home, running.payload_id, running.workflow, running.execution_id)
-        try:
-            if end.status == "SUCCEEDED":
-                return succeeded(*who, end.output, now)
-            return failed(*who, end.status, end.error, end.cause, now, self._failed_step(turn, running.execution_id))
-        except StoreError:
-            raise
-        except CirrusError as error:
-            return failed(*who, "FAILED", "InvalidOutput", str(error), now)
+        step = None if end.status == "SUCCEEDED" else self._failed_step(turn, running.execution_id)
+        return concluded(*who, end.status, end.output, end.error, end.cause, now, step)
 
     def _failed_step(self, turn: Turn, execution_id: str) -> str | None:
         """The state whose attempt failed last: what led to the end, in most workflows."""

@@ -61,7 +61,7 @@ def explain(home: Home, payload_id: str) -> Explanation:
     """The explanation of a payload id, whether or not there is a record of it."""
     now = home.clock()
     record = home.state_db.get([payload_id]).get(payload_id)
-    messages = home.queue.waiting(payload_id)
+    messages = [] if home.engine else home.queue.waiting(payload_id)
     held = _held(home, payload_id) if messages else ()
     return Explanation(
         payload_id,
@@ -94,7 +94,7 @@ def _unknown(payload_id: str) -> Iterator[str]:
 def _why(home: Home, record: Record, now: int) -> Iterator[str]:
     attempts = _count(len(record.executions), "execution")
     yield f"it is {record.state} since {iso(record.updated)} ({_ago(now - record.updated)}), after {attempts}"
-    found = home.state_db.execution(record.execution_id) if record.execution_id else None
+    found = home.state_db.execution(record.execution_id, record.payload_id) if record.execution_id else None
     run = run_of(home, found) if found else None
     if record.state in RUNNING:
         yield from _running(home, record, run, now)
@@ -123,6 +123,8 @@ def _running(home: Home, record: Record, run: Run | None, now: int) -> Iterator[
         yield f"it is at the step {step.name!r}{number}, since {iso(step.entered)} ({_ago(now - step.entered)})"
         if step.error:
             yield f"the last try at this step ended with {step.error}"
+    if home.engine is not None:
+        return
     holder = home.journal.holder(record.execution_id) if record.execution_id else None
     if holder is None:
         yield "no control process holds it: the next one that takes its message goes on"

@@ -20,7 +20,7 @@ def export(home: Home, query: Query, target: Payloads, limit: int | None = None)
 
 def _export_record(home: Home, record: Record, target: Payloads) -> Iterator[tuple[str, str]]:
     for execution_id in record.executions:
-        found = home.state_db.execution(execution_id)
+        found = home.state_db.execution(execution_id, record.payload_id)
         if found is None:
             continue
         yield record.payload_id, target.put(input_key(home.root, record.payload_id, execution_id), found.input)

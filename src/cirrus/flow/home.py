@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cirrus.core.execution_id import LOCAL, Arns
 from cirrus.core.instant import SECOND
 from cirrus.core.throttle import Throttle
 from cirrus.ports.callbacks import Callbacks
 from cirrus.ports.campaigns import Campaigns
+from cirrus.ports.engine import Engine
 from cirrus.ports.journal import Journal
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Outbox
@@ -53,7 +55,8 @@ class Home:
     """One deployment. `clock` gives microseconds since the epoch, `chance` 63 random bits: both read at the edge.
 
     `buckets` are the folders or stores that names of buckets stand for in state machines. `limits` are those of
-    one control process, `throttle` those of all together; `policy` says how long things are kept.
+    one control process, `throttle` those of all together; `policy` says how long things are kept. `engine` runs the
+    workflows where that is not done by control processes of ours; `arns` names state machines and executions.
     """
 
     name: str
@@ -78,3 +81,5 @@ class Home:
     limits: Limits = Limits()
     throttle: Throttle = field(default_factory=Throttle)
     policy: Policy = field(default_factory=Policy)
+    engine: Engine | None = None
+    arns: Arns = LOCAL

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cirrus.core.decide import Action, decide
 from cirrus.core.event import EventType, WorkflowEvent
-from cirrus.core.execution_id import execution_arn, next_execution_id
+from cirrus.core.execution_id import next_execution_id
 from cirrus.core.instant import SECOND
 from cirrus.core.keys import input_key
 from cirrus.core.payload import Payload
@@ -24,7 +24,7 @@ _BACKOFF = 5 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An execution that is ours to run; `fault` says why it cannot be started."""
+    """An execution that is ours to run; `fault` says why it cannot be started, `receipt` is the message's."""
 
     execution_id: str
     payload_id: str
@@ -32,6 +32,7 @@ class Begun:
     input: bytes
     definition: bytes
     fault: CirrusError | None = None
+    receipt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,11 @@ class _Claimed:
     payload: Payload
 
 
-def process(home: Home, messages: Sequence[Taken], owner: str, now: int) -> list[Begun]:
+def process(home: Home, messages: Sequence[Taken], owner: str | None, now: int) -> list[Begun]:
     """Deal with every message: claim and begin, skip with an event, put off, or quarantine.
 
     One whose payload id was not known goes back to wait where it belongs, if there are limits or pauses to heed.
+    Without an `owner` what is claimed stays `CLAIMED`: an engine elsewhere is yet to start it.
     """
     held = home.throttle or home.queue.pauses()
     unsorted: dict[str, str] = {}
@@ -99,19 +101,28 @@ def _decide(
     payload: Payload,
     record: Record | None,
     earlier: Sequence[str],
-    owner: str,
+    owner: str | None,
     now: int,
 ) -> Begun | _Claimed | None:
     decision = decide(record, replace=payload.replace, now=now, lease=home.limits.lease)
     if decision.action is Action.SKIP:
         assert record is not None
         assert decision.event is not None
+        if decision.event is EventType.ALREADY_CLAIMED and message.attempts > 1:
+            _put_off(home, message, record)
+            return None
         _skip(home, message, payload, record, decision.event, now)
         return None
     if decision.action is Action.RESUME:
         assert record is not None
         return _resume(home, message, payload, record, owner, now)
     return _wish(home, message, payload, record, earlier, owner, now)
+
+
+def _put_off(home: Home, message: Taken, record: Record) -> None:
+    """A message that comes back may be the one whose claim this is: it resumes it once the lease has ended."""
+    claimed = record.updated if record.claimed_at is None else record.claimed_at
+    home.queue.release([message.receipt], claimed + home.limits.lease)
 
 
 def _event(home: Home, kind: EventType, payload: Payload, execution_id: str | None, now: int) -> WorkflowEvent:
@@ -123,7 +134,7 @@ def _event(home: Home, kind: EventType, payload: Payload, execution_id: str | No
         known,
         now,
         input_payload_url=home.payloads.url(input_key(home.root, known, execution_id)),
-        execution=execution_arn(payload.workflow, execution_id),
+        execution=home.arns.shown(payload.workflow, execution_id),
     )
 
 
@@ -147,12 +158,13 @@ def _wish(
     payload: Payload,
     record: Record | None,
     earlier: Sequence[str],
-    owner: str,
+    owner: str | None,
     now: int,
 ) -> _Claimed:
     execution_id = next_execution_id(str(payload.id), (*earlier, *(record.executions if record else ())))
-    begun = _begun(home, execution_id, payload, payload.text)
+    begun = _begun(home, execution_id, payload, payload.text, message.receipt)
     kinds = (EventType.CLAIMED_PROCESSING, EventType.STARTED_PROCESSING)
+    starts = owner is not None and begun.fault is None
     claim = Claim(
         payload_id=str(payload.id),
         execution_id=execution_id,
@@ -160,7 +172,7 @@ def _wish(
         at=now,
         input=payload.text,
         definition=begun.definition,
-        events=tuple(_event(home, kind, payload, execution_id, now) for kind in kinds[: 1 if begun.fault else 2]),
+        events=tuple(_event(home, kind, payload, execution_id, now) for kind in kinds[: 2 if starts else 1]),
         receipt=message.receipt,
         owner=owner,
         items=item_refs(payload.document.get("features", ())),
@@ -169,8 +181,11 @@ def _wish(
     return _Claimed(claim, begun, payload)
 
 
-def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner: str, now: int) -> Begun | None:
+def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner: str | None, now: int) -> Begun | None:
     execution_id = record.execution_id
+    if owner is None and execution_id is not None:
+        text = kept_input(home, str(payload.id), execution_id, payload.text)
+        return _begun(home, execution_id, payload, text, message.receipt)
     kept = home.state_db.execution(execution_id) if execution_id else None
     if execution_id is None or kept is None:
         raise StoreError(f"{record.payload_id} is claimed, but its execution {execution_id} cannot be found")
@@ -188,9 +203,19 @@ def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner:
     )
 
 
-def _begun(home: Home, execution_id: str, payload: Payload, text: bytes) -> Begun:
+def kept_input(home: Home, payload_id: str, execution_id: str, otherwise: bytes) -> bytes:
+    """The payload as it was claimed; where its claim could not keep it any more, this one, which is kept now."""
+    key = input_key(home.root, payload_id, execution_id)
+    try:
+        return home.payloads.get(home.payloads.url(key))
+    except NotFound:
+        home.payloads.put(key, otherwise)
+        return otherwise
+
+
+def _begun(home: Home, execution_id: str, payload: Payload, text: bytes, receipt: str | None = None) -> Begun:
     known, workflow = str(payload.id), payload.workflow
     try:
-        return Begun(execution_id, known, workflow, text, home.workflows.definition(workflow))
+        return Begun(execution_id, known, workflow, text, home.workflows.definition(workflow), None, receipt)
     except (NotFound, InvalidDefinition) as error:
-        return Begun(execution_id, known, workflow, text, b"", error)
+        return Begun(execution_id, known, workflow, text, b"", error, receipt)

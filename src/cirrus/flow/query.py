@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from cirrus.core.execution_id import execution_arn, from_arn, state_machine_arn
+from cirrus.core.execution_id import from_arn
 from cirrus.core.instant import iso
 from cirrus.core.keys import input_key, output_key
 from cirrus.core.payload import rerun_text as rerun_text
@@ -14,6 +14,7 @@ from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.errors import NotFound
 from cirrus.flow.home import Home
+from cirrus.ports.journal import AttemptLog
 from cirrus.ports.state_db import Execution, Query
 
 _PAGE = 500
@@ -74,7 +75,7 @@ def execution(
 ) -> Execution:
     """An execution by ARN, or a payload's latest one, or its attempt number `attempt` (from 1)."""
     if arn is not None:
-        found = home.state_db.execution(from_arn(arn))
+        found = home.state_db.execution(arn if home.engine else from_arn(arn))
         if found is None:
             raise NotFound("execution", arn)
         return found
@@ -83,7 +84,7 @@ def execution(
     number = len(ids) if attempt is None else attempt
     if not 1 <= number <= len(ids):
         raise NotFound("execution", f"{payload_id}, attempt {number}", f"it has {len(ids)}")
-    found = home.state_db.execution(ids[number - 1])
+    found = home.state_db.execution(ids[number - 1], payload_id)
     if found is None:
         raise NotFound("execution", ids[number - 1])
     return found
@@ -93,8 +94,8 @@ def describe(home: Home, found: Execution) -> dict[str, Any]:
     """An execution as Step Functions describes one."""
     workflow = parse(found.payload_id).workflow
     body = {
-        "executionArn": execution_arn(workflow, found.execution_id),
-        "stateMachineArn": state_machine_arn(workflow),
+        "executionArn": home.arns.execution(workflow, found.execution_id),
+        "stateMachineArn": home.arns.state_machine(workflow),
         "name": found.execution_id,
         "status": found.status,
         "startDate": iso(found.started),
@@ -112,7 +113,9 @@ def describe(home: Home, found: Execution) -> dict[str, Any]:
 
 
 def history(home: Home, found: Execution) -> list[dict[str, Any]]:
-    """The events of an execution as Step Functions lists them, made again from its journal."""
+    """The events of an execution as Step Functions lists them, made again from its journal where it has one."""
+    if home.engine is not None:
+        return home.engine.history(home.arns.execution(parse(found.payload_id).workflow, found.execution_id))
     from cirrus import asl
     from cirrus.flow.replay import events as journal_events
 
@@ -127,3 +130,10 @@ def history(home: Home, found: Execution) -> list[dict[str, Any]]:
             state, commands = asl.step(machine, state, event, record=True)
             events += [command.event for command in commands if isinstance(command, asl.Record)]
     return [{**event, "timestamp": iso(round(event["timestamp"] * 1_000_000))} for event in events]
+
+
+def logs(home: Home, found: Execution) -> list[AttemptLog]:
+    """What the tasks of an execution printed, attempt by attempt."""
+    if home.engine is None:
+        return home.journal.logs(found.execution_id)
+    return home.journal.logs(home.arns.execution(parse(found.payload_id).workflow, found.execution_id))

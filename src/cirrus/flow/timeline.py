@@ -88,7 +88,7 @@ class Timeline:
 def timeline(home: Home, payload_id: str) -> Timeline:
     """The timeline of a payload; NotFound if nothing of that id was processed."""
     record = query.record(home, payload_id)
-    found = [home.state_db.execution(known) for known in record.executions]
+    found = [home.state_db.execution(known, record.payload_id) for known in record.executions]
     runs = tuple(run_of(home, one) for one in found if one is not None)
     return Timeline(payload_id, record.state, record.updated, record.last_error, runs)
 
@@ -97,7 +97,7 @@ def run_of(home: Home, found: Execution) -> Run:
     """One execution with its steps, made again from its journal and its logs."""
     events = query.history(home, found)
     steps = _steps(events, stopped=found.stopped)
-    _add_logs(steps, home.journal.logs(found.execution_id))
+    _add_logs(steps, query.logs(home, found))
     error = None if found.error is None and found.cause is None else last_error(found.status, found.error, found.cause)
     return Run(found.attempt, found.execution_id, found.status, found.started, found.stopped, error, tuple(steps))
 

@@ -39,7 +39,8 @@ class Engine(Protocol):
     def start(self, begin: Begin) -> None:
         """Start an execution; one of that id that runs or ran is left as it is.
 
-        NotFound if there is no such workflow, StoreError if it could not be started now.
+        NotFound if there is no such workflow, InvalidPayload if the input will never be taken, StoreError if it could
+        not be started now.
         """
 
     def describe(self, arn: str) -> Described | None:

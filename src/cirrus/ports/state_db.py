@@ -199,8 +199,11 @@ class StateDb(Protocol):
         `sort` and `ascending` mean nothing here.
         """
 
-    def execution(self, execution_id: str) -> Execution | None:
-        """One execution with its bodies, None if there is none of that id."""
+    def execution(self, execution_id: str, payload_id: str | None = None) -> Execution | None:
+        """One execution with its bodies, None if there is none of that id.
+
+        `payload_id` says whose it is, where that is known: homes whose engine is elsewhere need it, or an ARN.
+        """
 
     def uses(self, item_id: str, *, made: bool, limit: int = 100) -> list[ItemUse]:
         """The executions that made an Item of this id, or that were given it; the latest first."""

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cirrus.core.execution_id import Arns, from_arn
+from cirrus.core.failure_kind import FailureKind
 from cirrus.core.instant import from_iso, iso
 from cirrus.core.payload_id import PayloadId, parse
 from cirrus.core.record import Record
 from cirrus.core.state import State
 
 Row = dict[str, Any]
+DELETED = "DELETED_"
 GOOD = ("COMPLETED", "SUCCEEDED")
 _HASH_LIMIT = 2048
 _RANGE_LIMIT = 1024
@@ -95,6 +97,11 @@ def payload_id_of(row: Mapping[str, Any]) -> str:
     return str(PayloadId(collections, workflow, row["itemids"]["S"]))
 
 
+def alive(row: Mapping[str, Any]) -> bool:
+    """Whether a row is a record, and not the tombstone of a deleted one."""
+    return not str(row["state_updated"]["S"]).startswith(DELETED)
+
+
 def record(row: Mapping[str, Any]) -> Record:
     """The record of a row; ValueError where it is none."""
     word, _, stamp = row["state_updated"]["S"].partition("_")
@@ -110,6 +117,7 @@ def record(row: Mapping[str, Any]) -> Record:
         last_error=row.get("last_error", {}).get("S"),
         outputs=tuple(listed(row, "outputs")),
         output_collections=tuple(listed(row, "output_collections")),
+        fingerprint=row.get("fingerprint", {}).get("S"),
     )
 
 
@@ -128,7 +136,13 @@ def state_updated(vocabulary: Vocabulary, state: State, at: int) -> Row:
     return text(f"{vocabulary.word(state)}_{iso(at)}")
 
 
-def fresh(payload_id: str, state: Row, at: int, arn: str, token: str) -> Row:
+def kind(row: Mapping[str, Any]) -> FailureKind:
+    """The kind of a row's failure."""
+    workflow, step, message = listed(row, "failure")
+    return FailureKind(workflow, step, message)
+
+
+def fresh(payload_id: str, state: Row, at: int, arn: str, token: str, priority: int = 0) -> Row:
     """The row of a payload that is claimed for the first time."""
     row = {
         **key(payload_id),
@@ -141,6 +155,8 @@ def fresh(payload_id: str, state: Row, at: int, arn: str, token: str) -> Row:
         "runs": number(1),
         "claim_token": text(token),
     }
+    if priority:
+        row["priority"] = number(priority)
     known = full_id(payload_id)
     return row if known is None else {**row, "payload_id": text(known)}
 

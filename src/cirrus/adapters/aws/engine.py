@@ -6,6 +6,7 @@ name that it knows, so a second start is never a second run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from cirrus.adapters.aws.faults import code, reported
 from cirrus.core.execution_id import Arns
 from cirrus.core.instant import iso
 from cirrus.core.jsontext import decode, encode, fits_inline
-from cirrus.core.keys import input_key, named_execution
+from cirrus.core.keys import input_key
 from cirrus.core.payload import reference
 from cirrus.errors import InvalidPayload, NotFound, StoreError
 from cirrus.ports.engine import Begin, Described
@@ -23,8 +24,10 @@ from cirrus.ports.payloads import Payloads
 
 _KNOWN = "ExecutionAlreadyExists"
 _NO_MACHINE = frozenset({"StateMachineDoesNotExist", "StateMachineDeleting"})
+_NEVER = frozenset({"InvalidExecutionInput", "InvalidName"})
 _NO_EXECUTION = frozenset({"ExecutionDoesNotExist", "InvalidArn"})
 _PAGE = 1000
+_REFERENCE = re.compile(rb'\s*\{\s*"(?:url"|[^"]*\\)')
 
 
 class StepFunctions:
@@ -39,12 +42,13 @@ class StepFunctions:
     def start(self, begin: Begin) -> None:
         """Start an execution; one of that id that runs or ran is left as it is.
 
-        What does not fit inline travels as the URL of the input that the claim has kept.
+        InvalidPayload if Step Functions will never take the input. What does not fit inline travels as the URL of the
+        input that the claim has kept.
         """
         text = begin.input
         if not fits_inline(text):
             key = input_key(self._root, begin.payload_id, begin.execution_id)
-            text = encode({"id": begin.payload_id, "url": self._payloads.url(key)})
+            text = encode({"url": self._payloads.url(key)})
         arn = self._arns.state_machine(begin.workflow)
         try:
             with reported(f"start {begin.workflow} for {begin.payload_id}"):
@@ -55,6 +59,8 @@ class StepFunctions:
             why = code(error.__cause__)
             if why in _NO_MACHINE:
                 raise NotFound("state machine", arn, "deploy the workflow") from None
+            if why in _NEVER:
+                raise InvalidPayload(f"Step Functions does not take it: {error}") from None
             if why != _KNOWN:
                 raise
 
@@ -68,7 +74,7 @@ class StepFunctions:
         return Described(
             execution_id=told["name"],
             workflow=self.workflow(told["stateMachineArn"]),
-            payload_id=_payload_id(given) or self._named(told.get("input")) or "",
+            payload_id=payload_id_of(given) or "",
             status=told["status"],
             started=_instant(told["startDate"]),
             stopped=_instant(told["stopDate"]) if told.get("stopDate") else None,
@@ -93,12 +99,6 @@ class StepFunctions:
         body = (text or "{}").encode()
         url = pointed(body)
         return self._payloads.get(url) if url is not None and self._payloads.owns(url) else body
-
-    def _named(self, text: str | None) -> str | None:
-        """The payload id in the key of an input that is passed by URL."""
-        url = pointed((text or "{}").encode())
-        named = named_execution(self._payloads.key(url)) if url and self._payloads.owns(url) else None
-        return named.id_key if named else None
 
     def workflow(self, arn: str) -> str:
         """The workflow of a state machine's ARN."""
@@ -177,19 +177,15 @@ class DeployedWorkflows:
 
 
 def pointed(text: bytes) -> str | None:
-    """The URL of an input or output that only points to the real payload; it may also hold the payload's id."""
-    if len(text) > 10_000 and b'"url"' not in text[:2000]:
-        return None
+    """The URL of an input or output that only points to the real payload; only what begins like one is read."""
     try:
-        value = decode(text)
+        return reference(decode(text)) if _REFERENCE.match(text) else None
     except InvalidPayload:
         return None
-    if isinstance(value, dict) and value.keys() == {"id", "url"} and isinstance(value["url"], str):
-        return str(value["url"])
-    return reference(value)
 
 
-def _payload_id(text: bytes) -> str | None:
+def payload_id_of(text: bytes) -> str | None:
+    """The id that a payload gives itself, None if it is none."""
     try:
         value = decode(text)
     except InvalidPayload:

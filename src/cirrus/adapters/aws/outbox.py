@@ -72,6 +72,11 @@ class DynamoOutbox:
         self._fresh: dict[int, Outgoing] = {}
         self._taken: dict[int, Outgoing] = {}
         self._held: set[str] = set()
+        self._gone: list[Row] = []
+
+    def fresh(self) -> set[str]:
+        """The targets for which this process has just written something."""
+        return {one.delivery.target for one in self._fresh.values()}
 
     # ---------------------------------------------------------------- what conclusions write
 
@@ -170,12 +175,14 @@ class DynamoOutbox:
     def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
         """Write down what became of deliveries, and let go of their target.
 
-        A failure of what somebody else has settled meanwhile changes nothing.
+        A failure of what somebody else has settled meanwhile changes nothing. Rows that this process has just written
+        are deleted by `flush`.
         """
         gone: list[Row] = []
         targets: set[str] = set()
         for result in attempted:
-            one = self._fresh.pop(result.id, None) or self._taken.get(result.id)
+            fresh = self._fresh.pop(result.id, None)
+            one = fresh or self._taken.get(result.id)
             self._taken.pop(result.id, None)
             if one is None:
                 continue
@@ -183,11 +190,17 @@ class DynamoOutbox:
             if result.error is not None:
                 self._failed(one, result)
             elif one.written:
-                gone.append({"DeleteRequest": {"Key": _key(one.delivery.target, one.delivery.id)}})
+                (self._gone if fresh else gone).append({"DeleteRequest": {"Key": _key(one.delivery.target, result.id)}})
         if gone:
             self._tables.write(self._table, gone)
         for target in targets & self._held:
             self._let_go(target, owner)
+
+    def flush(self) -> None:
+        """Delete the rows of what this process has written and sent, of all targets in one go."""
+        gone, self._gone = self._gone, []
+        if gone:
+            self._tables.write(self._table, gone)
 
     def _failed(self, one: Outgoing, result: Attempted) -> None:
         delivery = replace(one.delivery, attempts=one.delivery.attempts + int(result.tried))

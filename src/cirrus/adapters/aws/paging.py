@@ -71,6 +71,11 @@ class Walk:
                 counts[group] = {state: number for state, number in found.items() if number}
         return counts
 
+    def records(self, query: Query) -> Iterator[Record]:
+        """All records of a query, in no order that is promised."""
+        whole = replace(query, sort="updated")
+        return (record for record, _ in self._after(whole, None, BUDGET) if matches(query, record))
+
     def _numbers(self, query: Query, group: str) -> dict[State, int]:
         return {state: self.number(group, state, query.since, query.until) for state in query.states or State}
 
@@ -134,7 +139,7 @@ class Walk:
 
     def _range(self, asked: Row, query: Query, limit: int) -> Iterator[Found]:
         rows = self._tables.query(self._table, limit=max(limit, LEAST), ScanIndexForward=query.ascending, **asked)
-        found = ((at.record(row), _sorted_id(row)) for row in rows)
+        found = ((at.record(row), _sorted_id(row)) for row in rows if at.alive(row))
         for _, same in groupby(found, key=lambda one: one[0].updated):
             yield from sorted(same, key=lambda one: one[1], reverse=not query.ascending)
 
@@ -149,7 +154,8 @@ class Walk:
             asked["KeyConditionExpression"] += f" AND itemids {'>=' if query.ascending else '<='} :start"
             asked["ExpressionAttributeValues"][":start"] = at.text(after[0][len(prefix) :])
         for row in self._tables.query(self._table, limit=max(limit, LEAST), ScanIndexForward=query.ascending, **asked):
-            yield at.record(row), _sorted_id(row)
+            if at.alive(row):
+                yield at.record(row), _sorted_id(row)
 
 
 def _asked(group: str, index: str, bounds: Sequence[str]) -> Row:

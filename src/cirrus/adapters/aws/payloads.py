@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.faults import code, reported
 from cirrus.errors import NotFound, StoreError
 
+_AT_ONCE = 16
+_MOST_KEYS = 1000
 _GONE = frozenset({"NoSuchKey", "404"})
 
 
@@ -40,14 +43,30 @@ class S3Payloads:
             raise
 
     def get_many(self, urls: Sequence[str]) -> list[bytes | None]:
-        """The bodies at URLs of this store, in that order, None where there is none."""
-        return [self._get_or_none(url) for url in urls]
+        """The bodies at URLs of this store, in that order, None where there is none; StoreError as `get`."""
+        wanted = list(dict.fromkeys(urls))
+        self._clients("s3")
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = dict(zip(wanted, pool.map(self._maybe, wanted), strict=True))
+        return [found[url] for url in urls]
 
-    def _get_or_none(self, url: str) -> bytes | None:
+    def _maybe(self, url: str) -> bytes | None:
         try:
             return self.get(url)
         except NotFound:
             return None
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove what stands under keys; StoreError tells of what could not be removed."""
+        for start in range(0, len(keys), _MOST_KEYS):
+            named = [{"Key": self._prefix + key} for key in keys[start : start + _MOST_KEYS]]
+            with reported(f"remove from {self._base}"):
+                answer = self._clients("s3").delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": named, "Quiet": True}
+                )
+            if answer.get("Errors"):
+                first = answer["Errors"][0]
+                raise StoreError(f"cannot remove {len(answer['Errors'])} objects: {first['Key']}: {first['Code']}")
 
     def owns(self, url: str) -> bool:
         """Whether a URL is one of this store's."""

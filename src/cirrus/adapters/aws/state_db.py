@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from cirrus.adapters.aws import attributes as at
+from cirrus.adapters.aws import attributes as rows_of
 from cirrus.adapters.aws.attributes import Row, Vocabulary
 from cirrus.adapters.aws.outbox import DynamoOutbox, Outgoing
 from cirrus.adapters.aws.paging import Walk
-from cirrus.adapters.aws.tables import Statement, Tables
+from cirrus.adapters.aws.statements import Statements, fence, read_fence, unfenced
+from cirrus.adapters.aws.tables import Tables
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.execution_id import Arns, from_arn
-from cirrus.core.instant import iso
 from cirrus.core.jsontext import encode
 from cirrus.core.keys import input_key, output_key, oversized_key
 from cirrus.core.record import Record
@@ -26,7 +26,7 @@ from cirrus.errors import ConfigError
 from cirrus.ports.engine import Engine
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.payloads import Payloads
-from cirrus.ports.state_db import Claim, Conclusion, Execution, Page, Query, Start
+from cirrus.ports.state_db import Claim, Conclusion, Execution, Failures, ItemUse, Page, Query, Start
 
 QUEUE = "queue"
 _MOST_ACTIONS = 96
@@ -59,7 +59,8 @@ class Settling(Protocol):
 class DynamoStateDb:
     """Records in one table; what follows from ends in another; bodies in the payload store.
 
-    `chance` gives 63 random bits. Events of claims, starts and skips go to the outbox, which may hold them in memory.
+    `remove` removes bodies by their keys; `chance` gives 63 random bits. Events of claims, starts and skips go to the
+    outbox, which may hold them in memory.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class DynamoStateDb:
         subscriptions: Subscriptions | None = None,
         vocabulary: Vocabulary | None = None,
         metrics: Transitions | None = None,
+        remove: Callable[[Sequence[str]], None] | None = None,
         root: str = "cirrus",
     ) -> None:
         self._tables = tables
@@ -87,19 +89,33 @@ class DynamoStateDb:
         self._arns = arns
         self._chance = chance
         self._subscriptions = subscriptions or Subscriptions()
-        self._vocabulary = vocabulary or Vocabulary()
+        self._say = Statements(table, arns, vocabulary or Vocabulary())
         self._metrics = metrics or NoMetrics()
+        self._remove = remove or (lambda _: None)
         self._root = root
+        self._buried: dict[str, tuple[str, ...]] = {}
 
     # ---------------------------------------------------------------- reading
 
     def get(self, payload_ids: Sequence[str]) -> dict[str, Record]:
         """The records of these ids; one that is missing in the answer does not exist."""
-        return {record.payload_id: record for record in map(at.record, self._rows(payload_ids).values())}
+        rows = self._rows(payload_ids)
+        self._buried = {known: tuple(rows_of.listed(rows.get(known, {}), "earlier")) for known in payload_ids}
+        return {known: rows_of.record(row) for known, row in rows.items() if rows_of.alive(row)}
+
+    def earlier(self, payload_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The ids of the executions that deleted records of these payloads had, oldest first: their tombstones.
+
+        For payloads whose records were read just before, this costs no call.
+        """
+        if not self._buried.keys() >= set(payload_ids):
+            self.get(payload_ids)
+        found, self._buried = self._buried, {}
+        return {known: found[known] for known in payload_ids if found[known]}
 
     def _rows(self, payload_ids: Sequence[str]) -> dict[str, Row]:
-        keys = [at.key(known) for known in dict.fromkeys(payload_ids)]
-        return {at.payload_id_of(row): row for row in self._tables.get(self._table, keys)}
+        keys = [rows_of.key(known) for known in dict.fromkeys(payload_ids)]
+        return {rows_of.payload_id_of(row): row for row in self._tables.get(self._table, keys)}
 
     def page(self, query: Query, limit: int, token: str | None = None) -> Page:
         """Up to `limit` records; the token stays valid whatever is written in between. ValueError on a bad token."""
@@ -117,6 +133,38 @@ class DynamoStateDb:
         """How many records entered each state between two instants, as the metrics of the functions tell."""
         return self._metrics.transitions(since, until)
 
+    def failures(self, query: Query) -> list[Failures]:
+        """The records of a query that have a kind of failure, grouped by it, the most frequent kind first."""
+        groups: dict[str, list[Record]] = {}
+        for record in self.walk().records(query):
+            if record.fingerprint is not None:
+                groups.setdefault(record.fingerprint, []).append(record)
+        samples = {name: max(found, key=lambda one: one.updated) for name, found in groups.items()}
+        rows = self._rows([one.payload_id for one in samples.values()])
+        kinds = {name: rows[one.payload_id] for name, one in samples.items() if "failure" in rows[one.payload_id]}
+        found = [
+            Failures(
+                rows_of.kind(row),
+                len(groups[name]),
+                min(one.updated for one in groups[name]),
+                samples[name].updated,
+                samples[name].payload_id,
+            )
+            for name, row in kinds.items()
+        ]
+        return sorted(found, key=lambda one: (-one.count, -one.last, one.kind.fingerprint))
+
+    def uses(self, item_id: str, *, made: bool, limit: int = 100) -> list[ItemUse]:
+        """ConfigError: which executions had an Item is not kept on AWS."""
+        raise ConfigError(
+            "AWS", [f"which executions had the Item {item_id!r} is not kept there: query records by --item instead"]
+        )
+
+    def priorities(self, payload_ids: Sequence[str]) -> dict[str, int]:
+        """The priorities with which payloads were claimed, where they had any."""
+        rows = self._rows(payload_ids)
+        return {known: int(row["priority"]["N"]) for known, row in rows.items() if "priority" in row}
+
     def execution(self, execution_id: str, payload_id: str | None = None) -> Execution | None:
         """One execution, as Step Functions tells of it: by its ARN, or by its id and whose it is.
 
@@ -126,12 +174,12 @@ class DynamoStateDb:
         if not execution_id.startswith("arn:"):
             if payload_id is None:
                 raise ConfigError("AWS", [f"execution {execution_id!r}: its ARN is expected, or also its payload id"])
-            arn = at.arn_of(self._arns, payload_id, execution_id)
+            arn = rows_of.arn_of(self._arns, payload_id, execution_id)
         found = None if self._engine is None else self._engine.describe(arn)
         if found is None:
             return None
         row = self._rows([found.payload_id]).get(found.payload_id) if found.payload_id else None
-        known = [from_arn(one) for one in at.arns(row)] if row else []
+        known = [from_arn(one) for one in rows_of.arns(row)] if row else []
         number = known.index(found.execution_id) + 1 if found.execution_id in known else 1
         return Execution(
             execution_id=found.execution_id,
@@ -172,7 +220,7 @@ class DynamoStateDb:
     def _claim(self, claims: Mapping[int, Claim]) -> dict[int, bool]:
         possible = {n: one for n, one in claims.items() if one.previous is None or one.previous.state not in RUNNING}
         tokens = {n: f"{self._chance():016x}" for n in possible}
-        statements = [self._claiming(claim, tokens[n]) for n, claim in possible.items()]
+        statements = [self._say.claim(claim, tokens[n]) for n, claim in possible.items()]
         answers = dict(zip(possible, self._tables.execute("claim payloads", statements), strict=True))
         refused = [n for n, done in answers.items() if not done]
         if refused:
@@ -180,38 +228,30 @@ class DynamoStateDb:
             for n in refused:
                 row = rows.get(possible[n].payload_id, {})
                 answers[n] = row.get("claim_token", {}).get("S") == tokens[n]
+                if possible[n].previous is None and row and not rows_of.alive(row):
+                    answers[n] = self._tables.execute("claim payloads", [self._say.revive(possible[n], tokens[n])]) == [
+                        True
+                    ]
         return {n: answers.get(n, False) for n in claims}
 
-    def _claiming(self, claim: Claim, token: str) -> Statement:
-        state = at.state_updated(self._vocabulary, State.PROCESSING if claim.owner else State.CLAIMED, claim.at)
-        arn = at.arn_of(self._arns, claim.payload_id, claim.execution_id)
-        if claim.previous is None:
-            row = at.fresh(claim.payload_id, state, claim.at, arn, token)
-            members = ",".join(f"'{name}':?" for name in row)
-            return f'INSERT INTO "{self._table}" VALUE {{{members}}}', list(row.values())
-        return self._advance(claim, claim.previous, state, arn, token)
+    def forget(self, payload_ids: Sequence[str], at: int) -> list[bool]:
+        """Delete records with their bodies; each leaves a tombstone, its row without anything but old executions.
 
-    def _advance(self, claim: Claim, previous: Record, state: Row, arn: str, token: str) -> Statement:
-        now, runs = at.text(iso(claim.at)), len(previous.executions)
-        grown = "list_append(executions, ?)" if runs else "?"
-        values = [at.texts([arn]), at.text(arn), at.number(runs + 1), at.text(token), state, now, now]
-        where, fenced = "", []
-        if previous.execution_id is None:
-            where = " AND (executions IS MISSING OR size(executions) = 0)"
-        else:
-            where = f" AND executions[{runs - 1}] = ? AND size(executions) = ?"
-            fenced = [at.text(at.arn_of(self._arns, claim.payload_id, previous.execution_id)), at.number(runs)]
-        known = at.words(previous.state)
-        where += f" AND ({' OR '.join(['begins_with(state_updated, ?)'] * len(known))})"
-        fenced += [at.text(f"{word}_") for word in known]
-        keys = at.key(claim.payload_id)
-        return (
-            f'UPDATE "{self._table}" SET executions = {grown} SET execution = ? SET runs = ? SET claim_token = ?'
-            " SET state_updated = ? SET updated = ? SET claimed_at = ?"
-            " REMOVE last_error REMOVE outputs REMOVE output_collections"
-            f" WHERE collections_workflow = ? AND itemids = ?{where}",
-            [*values, keys["collections_workflow"], keys["itemids"], *fenced],
-        )
+        Refused, on its own, where there is no record or it is running. Histories and logs end with their services.
+        """
+        self._buried = {}
+        rows = self._rows(payload_ids)
+        done: list[bool] = []
+        for known in payload_ids:
+            row = rows.get(known)
+            ended = row is not None and rows_of.alive(row) and rows_of.record(row).state not in RUNNING
+            buried = ended and self._tables.execute("delete a record", [self._say.bury(known, row or {}, at)]) == [True]
+            if row is not None and buried:
+                ids = rows_of.record(row).executions
+                self._remove([key(self._root, known, one) for one in ids for key in (input_key, output_key)])
+            done.append(buried)
+            rows.pop(known, None)
+        return done
 
     # ---------------------------------------------------------------- starts
 
@@ -227,7 +267,7 @@ class DynamoStateDb:
 
     def _start(self, starts: Mapping[int, Start]) -> dict[int, bool]:
         tokens = {n: f"{self._chance():016x}" for n in starts}
-        fences = {n: _fence(self._arn(start)) for n, start in starts.items()}
+        fences = {n: fence(self._arn(start)) for n, start in starts.items()}
         answers = self._started(starts, tokens, fences)
         refused = {n: starts[n] for n, done in answers.items() if not done}
         rows = self._rows([one.payload_id for one in refused.values()]) if refused else {}
@@ -235,8 +275,8 @@ class DynamoStateDb:
         for n, start in refused.items():
             row = rows.get(start.payload_id, {})
             answers[n] = row.get("start_token", {}).get("S") == tokens[n]
-            if not answers[n] and _unfenced(row, self._arn(start)):
-                again[n] = _read_fence(row)
+            if not answers[n] and unfenced(row, self._arn(start)):
+                again[n] = read_fence(row)
         if again:
             answers |= self._started({n: starts[n] for n in again}, tokens, again)
         return answers
@@ -244,21 +284,11 @@ class DynamoStateDb:
     def _started(
         self, starts: Mapping[int, Start], tokens: Mapping[int, str], fences: Mapping[int, tuple[str, list[Row]]]
     ) -> dict[int, bool]:
-        statements = []
-        for n in fences:
-            start, (where, values) = starts[n], fences[n]
-            keys = at.key(start.payload_id)
-            now, state = at.text(iso(start.at)), at.state_updated(self._vocabulary, State.PROCESSING, start.at)
-            sql = (
-                f'UPDATE "{self._table}" SET state_updated = ? SET updated = ? SET start_token = ?'
-                f" WHERE collections_workflow = ? AND itemids = ? AND begins_with(state_updated, ?) AND {where}"
-            )
-            known = [keys["collections_workflow"], keys["itemids"], at.text("CLAIMED_")]
-            statements.append((sql, [state, now, at.text(tokens[n]), *known, *values]))
+        statements = [self._say.start(starts[n], tokens[n], fences[n]) for n in fences]
         return dict(zip(fences, self._tables.execute("record starts", statements), strict=True))
 
     def _arn(self, one: Start | Conclusion) -> str:
-        return at.arn_of(self._arns, one.payload_id, one.execution_id)
+        return rows_of.arn_of(self._arns, one.payload_id, one.execution_id)
 
     # ---------------------------------------------------------------- ends
 
@@ -277,13 +307,13 @@ class DynamoStateDb:
     def _conclude(self, ends: Mapping[int, tuple[Conclusion, list[Outgoing]]]) -> dict[int, bool]:
         """Try all at once; those whose condition does not hold are looked at, and the rest is tried again."""
         left = dict(ends)
-        fences = {n: _fence(self._arn(end)) for n, (end, _) in ends.items()}
+        fences = {n: fence(self._arn(end)) for n, (end, _) in ends.items()}
         granted: dict[int, bool] = {}
         while left:
             actions, places = [], []
             for n, (end, rows) in left.items():
                 places.append(n)
-                actions.append(self._ending(end, fences[n]))
+                actions.append(self._say.end(end, fences[n]))
                 for put in filter(None, map(self._outbox.putting, rows)):
                     places.append(n)
                     actions.append(put)
@@ -298,47 +328,12 @@ class DynamoStateDb:
             for n in failed:
                 end = left[n][0]
                 row = looked.get(end.payload_id, {})
-                if _unfenced(row, self._arn(end)) and fences[n] == _fence(self._arn(end)) and _runs(row):
-                    fences[n] = _read_fence(row)
+                if unfenced(row, self._arn(end)) and fences[n] == fence(self._arn(end)) and _runs(row):
+                    fences[n] = read_fence(row)
                 else:
                     granted[n] = False
                     del left[n]
         return granted
-
-    def _ending(self, end: Conclusion, fence: tuple[str, list[Row]]) -> Row:
-        where, values = fence
-        expression = "SET state_updated = :state, updated = :now"
-        given: Row = {
-            ":state": at.state_updated(self._vocabulary, end.state, end.at),
-            ":now": at.text(iso(end.at)),
-            ":claimed": at.text("CLAIMED_"),
-            ":processing": at.text("PROCESSING_"),
-        }
-        kept = {"last_error": end.last_error, "outputs": end.outputs, "output_collections": end.output_collections}
-        removed = [name for name, value in kept.items() if not value]
-        if end.last_error:
-            expression += ", last_error = :error"
-            given[":error"] = at.text(end.last_error)
-        if end.outputs:
-            expression += ", outputs = :outputs"
-            given[":outputs"] = at.texts(at.bounded(end.outputs))
-        if end.output_collections:
-            expression += ", output_collections = :collections"
-            given[":collections"] = at.texts(at.bounded(end.output_collections))
-        expression += f" REMOVE {', '.join(removed)}" if removed else ""
-        for n, value in enumerate(values):
-            where = where.replace("?", f":fence{n}", 1)
-            given[f":fence{n}"] = value
-        running = "(begins_with(state_updated, :claimed) OR begins_with(state_updated, :processing))"
-        return {
-            "Update": {
-                "TableName": self._table,
-                "Key": at.key(end.payload_id),
-                "UpdateExpression": expression,
-                "ConditionExpression": f"{where} AND {running}",
-                "ExpressionAttributeValues": given,
-            }
-        }
 
     def _deliveries(self, end: Conclusion) -> list[Outgoing]:
         known, row = end.payload_id, self._outbox.row
@@ -373,26 +368,8 @@ def _output_key(root: str, end: Conclusion) -> str:
     return output_key(root, end.payload_id, end.execution_id)
 
 
-def _fence(arn: str) -> tuple[str, list[Row]]:
-    """The condition under which an execution is its row's current one, for rows that we claimed."""
-    return "execution = ? AND size(executions) = runs", [at.text(arn)]
-
-
-def _read_fence(row: Row) -> tuple[str, list[Row]]:
-    """The same for a row that others claimed and that was read."""
-    known = at.arns(row)
-    return f"executions[{len(known) - 1}] = ? AND size(executions) = ?", [at.text(known[-1]), at.number(len(known))]
-
-
-def _unfenced(row: Row, arn: str) -> bool:
-    """Whether a row's current execution is this one, but the row does not say so in our way."""
-    known = at.arns(row)
-    ours = row.get("execution", {}).get("S") == arn and row.get("runs", {}).get("N") == str(len(known))
-    return bool(known) and from_arn(known[-1]) == from_arn(arn) and not ours
-
-
 def _runs(row: Row) -> bool:
-    return at.record(row).state in RUNNING
+    return rows_of.record(row).state in RUNNING
 
 
 def _rounds(payload_ids: Sequence[str]) -> Iterator[list[int]]:

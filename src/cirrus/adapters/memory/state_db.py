@@ -105,7 +105,7 @@ class MemoryStateDb:
             found = [_failures(tables.kinds[name], records) for name, records in groups.items()]
         return sorted(found, key=lambda one: (-one.count, -one.last, one.kind.fingerprint))
 
-    def execution(self, execution_id: str) -> Execution | None:
+    def execution(self, execution_id: str, payload_id: str | None = None) -> Execution | None:
         """One execution with its bodies, None if there is none of that id."""
         with self._store.reading() as tables:
             return tables.executions.get(execution_id)

@@ -97,7 +97,7 @@ class SqliteStateDb:
         """The records of a query that have a kind of failure, grouped by it, the most frequent kind first."""
         return failures(self._db, query)
 
-    def execution(self, execution_id: str) -> Execution | None:
+    def execution(self, execution_id: str, payload_id: str | None = None) -> Execution | None:
         """One execution with its bodies, None if there is none of that id."""
         row = self._db.row(f"{EXECUTION} WHERE e.name = ?", (pack(execution_id),))
         return execution(row) if row else None

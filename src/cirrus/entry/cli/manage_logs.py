@@ -13,8 +13,10 @@ from cirrus.entry.cli import complete
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.manage_executions import found_execution, which_execution
 from cirrus.entry.cli.output import say
+from cirrus.flow import query
 from cirrus.flow.home import Home
 from cirrus.ports.journal import AttemptLog
+from cirrus.ports.state_db import Execution
 
 _PAUSE = 0.3
 
@@ -30,8 +32,8 @@ def get_logs(managed: Managed, /, task: str | None, follow: bool, **which: Any) 
     found = found_execution(home, **which)
     shown: dict[int, int] = {}
     while True:
-        current = home.state_db.execution(found.execution_id)
-        for log in home.journal.logs(found.execution_id):
+        current = home.state_db.execution(found.execution_id, found.payload_id)
+        for log in query.logs(home, found):
             if task in {None, log.task, log.state}:
                 _show(log, shown)
         sys.stdout.flush()
@@ -39,12 +41,12 @@ def get_logs(managed: Managed, /, task: str | None, follow: bool, **which: Any) 
             break
         time.sleep(_PAUSE)
     if not shown:
-        say(f"no attempt {f'of {task!r} ' if task else ''}has printed anything{_others(home, found.execution_id)}")
+        say(f"no attempt {f'of {task!r} ' if task else ''}has printed anything{_others(home, found)}")
 
 
-def _others(home: Home, execution_id: str) -> str:
+def _others(home: Home, found: Execution) -> str:
     """Which tasks have."""
-    names = sorted({log.task for log in home.journal.logs(execution_id) if log.text})
+    names = sorted({log.task for log in query.logs(home, found) if log.text})
     return f"; these have: {', '.join(names)}" if names else ""
 
 

@@ -1,0 +1,106 @@
+"""The queue port inside a function that was given its messages: what is not settled is told to SQS as failed.
+
+SQS removes what a function did not report, so settling a message costs no call. Messages that came in another way (a
+topic, a direct call) cannot be given back: there an error tells the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from cirrus.adapters.aws.queue import SqsQueue
+from cirrus.core.jsontext import decode, encode
+from cirrus.errors import InvalidPayload, StoreError
+from cirrus.ports.queue import Kept, Message, Rejected, Taken
+
+_ENVELOPES = 3
+
+
+class EventQueue:
+    """The messages of one event; `queue` is the deployment's, for everything else."""
+
+    def __init__(self, queue: SqsQueue, event: Any) -> None:
+        self._queue = queue
+        self.given = list(_taken(event, queue.bulk))
+        self._open = {message.receipt for message in self.given}
+        self._failed: set[str] = set()
+
+    def answer(self) -> dict[str, Any]:
+        """What the function returns to SQS: the messages that it is to give again.
+
+        StoreError where a message failed that did not come from a queue.
+        """
+        failed = sorted(self._failed | self._open)
+        if any(not receipt.startswith("sqs:") for receipt in failed):
+            raise StoreError(f"{len(failed)} of {len(self.given)} payloads could not be processed now: try again")
+        return {"batchItemFailures": [{"itemIdentifier": receipt.removeprefix("sqs:")} for receipt in failed]}
+
+    def put(self, messages: Sequence[Message], at: int) -> None:
+        """Queue messages; StoreError tells of those that could not be queued."""
+        self._queue.put(messages, at)
+
+    def take(
+        self, limit: int, *, owner: str, now: int, until: int, only: Collection[str] | None = None, **_: Any
+    ) -> list[Taken]:
+        """The messages of the event."""
+        return self.given[: max(limit, 0)]
+
+    def settle(self, receipts: Sequence[str]) -> None:
+        """Mark messages as dealt with."""
+        self._open -= set(receipts)
+
+    def release(self, receipts: Sequence[str], visible: int = 0) -> None:
+        """Have messages given again, when SQS does that."""
+        self._failed |= set(receipts)
+
+    def quarantine(self, rejected: Sequence[Rejected]) -> None:
+        """Keep messages that were no payload, tell of them, and mark them as dealt with."""
+        self._queue.keep(rejected)
+        self.settle([one.receipt for one in rejected if one.receipt])
+
+    def quarantined(self, limit: int = 1000) -> list[Kept]:
+        """The newest messages in quarantine."""
+        return self._queue.quarantined(limit)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+
+def _taken(event: Any, bulk: str | None) -> Iterator[Taken]:
+    """The messages of an event of SQS or SNS, or the one that a direct call is."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list):
+        yield Taken("call:0", unwrapped(encode(event)), 1)
+        return
+    for n, record in enumerate(records):
+        if record.get("eventSource") == "aws:sqs":
+            attempts = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+            low = bulk is not None and str(record.get("eventSourceARN", "")).endswith(f":{bulk.rpartition('/')[2]}")
+            body = unwrapped(str(record["body"]).encode())
+            yield Taken(f"sqs:{record['messageId']}", body, attempts, -1 if low else 0, known=False)
+        elif "Sns" in record:
+            yield Taken(f"sns:{n}", unwrapped(str(record["Sns"]["Message"]).encode()), 1)
+        else:
+            yield Taken(f"record:{n}", unwrapped(encode(record)), 1)
+
+
+def unwrapped(text: bytes) -> bytes:
+    """The payload in a message: without the envelope of a topic, and in place of a Batch job's result its output."""
+    for _ in range(_ENVELOPES):
+        if b'"Message"' not in text and b'"url_out"' not in text:
+            return text
+        try:
+            value = decode(text)
+        except InvalidPayload:
+            return text
+        if not isinstance(value, dict):
+            return text
+        parameters = value.get("Parameters")
+        if isinstance(value.get("Message"), str) and ("TopicArn" in value or value.get("Type") == "Notification"):
+            text = value["Message"].encode()
+        elif isinstance(parameters, dict) and isinstance(parameters.get("url_out"), str) and "process" not in value:
+            return encode({"url": parameters["url_out"]})
+        else:
+            return text
+    return text

@@ -1,0 +1,93 @@
+"""The variables of a deployment on AWS: one table of what its functions and parameters may say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cirrus.core.instant import SECOND
+from cirrus.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable: the field that it fills, whether a deployment cannot do without it, and what it says."""
+
+    name: str
+    field: str
+    help: str
+    needed: bool = False
+
+
+TABLE = (
+    Variable("CIRRUS_STATE_DB", "state_db", "the DynamoDB table of records", needed=True),
+    Variable("CIRRUS_PAYLOAD_BUCKET", "payload_bucket", "the bucket of payloads", needed=True),
+    Variable("CIRRUS_BASE_WORKFLOW_ARN", "base_workflow_arn", "ARNs of state machines but for the name", needed=True),
+    Variable("CIRRUS_PROCESS_QUEUE_URL", "process_queue_url", "the queue of payloads", needed=True),
+    Variable("CIRRUS_PREFIX", "prefix", "what names of the deployment's resources begin with"),
+    Variable("CIRRUS_PAYLOAD_ROOT_PREFIX", "payload_root", "where payloads stand in their bucket"),
+    Variable("CIRRUS_BULK_QUEUE_URL", "bulk_queue_url", "the queue of payloads of low priority"),
+    Variable("CIRRUS_DEAD_QUEUE_URL", "dead_queue_url", "the dead letter queue of payloads"),
+    Variable("CIRRUS_OUTBOX_TABLE", "outbox_table", "the DynamoDB table of what is to be sent"),
+    Variable("CIRRUS_DATA_BUCKET", "data_bucket", "the bucket that outputs go to"),
+    Variable("CIRRUS_PUBLISH_TOPIC_ARN", "publish_topic_arn", "the topic of output Items"),
+    Variable("CIRRUS_WORKFLOW_EVENT_TOPIC_ARN", "event_topic_arn", "the topic of workflow events"),
+    Variable("CIRRUS_WORKFLOW_LOG_GROUP", "log_group", "the log group of workflow events"),
+    Variable("CIRRUS_WORKFLOW_METRIC_NAMESPACE", "metric_namespace", "where workflow metrics are counted"),
+    Variable("CIRRUS_CLI_IAM_ARN", "cli_role", "the role that the command line assumes"),
+    Variable("CIRRUS_VOCABULARY", "vocabulary", "the word for a good end: COMPLETED (the default) or SUCCEEDED"),
+    Variable("CIRRUS_CLAIM_LEASE", "claim_lease", "how many seconds a claim that was not started stays untouched"),
+    Variable("CIRRUS_LOG_LEVEL", "log_level", "how much functions log"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Where a deployment on AWS has its parts."""
+
+    state_db: str
+    payload_bucket: str
+    base_workflow_arn: str
+    process_queue_url: str
+    prefix: str = ""
+    payload_root: str = "cirrus"
+    bulk_queue_url: str | None = None
+    dead_queue_url: str | None = None
+    outbox_table: str | None = None
+    data_bucket: str | None = None
+    publish_topic_arn: str | None = None
+    event_topic_arn: str | None = None
+    log_group: str | None = None
+    metric_namespace: str | None = None
+    cli_role: str | None = None
+    vocabulary: str = "COMPLETED"
+    claim_lease: str = "120"
+    log_level: str = "INFO"
+
+    @property
+    def lease(self) -> int:
+        """The lease of a claim in microseconds."""
+        return int(self.claim_lease) * SECOND
+
+
+def read_variables(given: Mapping[str, str], source: str) -> Variables:
+    """The variables in an environment or a parameter store; ConfigError names each that is missing or wrong."""
+    found = {one.field: given[one.name] for one in TABLE if given.get(one.name)}
+    problems = [f"{one.name}: is missing ({one.help})" for one in TABLE if one.needed and one.field not in found]
+    if found.get("vocabulary", "COMPLETED") not in {"COMPLETED", "SUCCEEDED"}:
+        problems.append(f"CIRRUS_VOCABULARY: COMPLETED or SUCCEEDED is expected, not {found['vocabulary']!r}")
+    lease = found.get("claim_lease", "120")
+    if not lease.isdigit() or int(lease) < 1:
+        problems.append(f"CIRRUS_CLAIM_LEASE: a whole number of seconds from 1 up is expected, not {lease!r}")
+    arn = found.get("base_workflow_arn", "arn:a:states:r:0:stateMachine:")
+    if ":stateMachine:" not in arn:
+        problems.append(f"CIRRUS_BASE_WORKFLOW_ARN: an ARN with ':stateMachine:' is expected, not {arn!r}")
+    if problems:
+        raise ConfigError(source, problems)
+    return Variables(**found)
+
+
+def environment() -> dict[str, str]:
+    """The environment of a function, read once at the edge."""
+    return dict(os.environ)
