@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +68,7 @@ def cpu_of_children() -> float:
 def tree_mb(pid: int) -> float:
     """Resident memory of a process and its descendants in MB, pages that they share counted once (PSS)."""
     total = 0
-    for process in _tree(pid):
+    for process in tree(pid):
         try:
             lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         except OSError:
@@ -74,7 +77,8 @@ def tree_mb(pid: int) -> float:
     return total / 1024
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """A process and its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -88,3 +92,25 @@ def _tree(pid: int) -> list[int]:
         found.append(waiting.pop())
         waiting += children.get(found[-1], [])
     return found
+
+
+def tree_cpu(pid: int) -> float:
+    """Seconds of CPU that a process, its descendants and those of them that have ended have used."""
+    ticks = 0
+    for process in tree(pid):
+        with suppress(OSError, IndexError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def fsyncs_a_second(seconds: float = 1.0) -> float:
+    """How many small writes a second reach the disk one by one, where temporary files are."""
+    count, until = 0, time.perf_counter() + seconds
+    with tempfile.TemporaryFile() as file:
+        while time.perf_counter() < until:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fdatasync(file.fileno())
+            count += 1
+    return count / seconds

@@ -1,102 +1,152 @@
-"""Payloads per second, from first submit to last recorded end, for a workflow of three trivial Python steps.
+"""Payloads per second, from first submit to last terminal state, for a workflow of three trivial Python steps.
 
-Payloads are of 6 KB, every change is durable, tasks run in worker processes. Beside it, in the same run: SQLite alone
-writing the same rows in commits of 100 (`limit`, a script that imports nothing of cirrus).
+Payloads are of 6 KB, every change is durable, tasks run in worker processes. In the same run, round by round so that
+noise hits all alike: SQLite alone writing the same rows in commits of 100 (`limit`, a script that imports nothing of
+cirrus), and two peers, Huey and DBOS, each in an environment of its own that is made on demand. A peer that cannot be
+measured is null, with the reason on stderr. `inline` is the same workflow with its steps in the control process,
+`catalog` with the static catalog written meanwhile; neither counts.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import statistics
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.figures import arguments, cpu_of_children, run, show, tree_mb
+from benchmarks.deployment import Deployment, deployment, payload, payloads
+from benchmarks.figures import arguments, run, show
+from benchmarks.peer import PEERS, measure_peer
 
-CIRRUS = (sys.executable, "-m", "cirrus.entry.cli.main")
-TASK = "def same(payload):\n    return payload\n"
-PROJECT = '[project]\nname = "throughput"\n[tasks.same]\nhandler = "tasks.same:same"\n'
+LIMIT = Path(__file__).with_name("sqlite_limit.py")
+LATENCIES = 200
+PAUSE = 0.02
 
-
-def make_project(folder: Path) -> None:
-    """A project whose workflow `three` is three steps that each give their payload back."""
-    (folder / "tasks").mkdir(parents=True)
-    (folder / "workflows").mkdir()
-    (folder / "cirrus.toml").write_text(PROJECT)
-    (folder / "tasks" / "same.py").write_text(TASK)
-    names = ("one", "two", "three")
-    states = {
-        name: {"Type": "Task", "Resource": "${same}", **({"Next": names[n + 1]} if n < 2 else {"End": True})}
-        for n, name in enumerate(names)
-    }
-    (folder / "workflows" / "three.asl.json").write_text(json.dumps({"StartAt": "one", "States": states}))
+Figures = dict[str, float | None]
 
 
-def payload(number: int, size: int = 6000) -> bytes:
-    """A payload of about `size` bytes with one Item."""
-    text = f"{number:08d}" * ((size - 260) // 8)
-    properties = {"datetime": "2026-01-01T00:00:00Z", "text": text}
-    item = {"type": "Feature", "id": f"scene-{number:08d}", "collection": "bench", "geometry": None}
-    return json.dumps({"features": [{**item, "properties": properties}], "process": [{"workflow": "three"}]}).encode()
-
-
-def measure(count: int) -> dict[str, float]:
-    """One run: submit, then work the queue until it is empty."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "project"
-        make_project(folder)
-        lines = b"\n".join(payload(n) for n in range(count))
-        before, began = cpu_of_children(), time.perf_counter()
-        run([*CIRRUS, "manage", "local", "process"], folder, lines)
-        submitted = time.perf_counter() - began
-        with subprocess.Popen([*CIRRUS, "up", "--until-idle"], cwd=folder, stderr=subprocess.PIPE) as process:
-            peak = _watch(process.pid, lambda: process.poll() is None)
-            process.wait()
-        took = time.perf_counter() - began
-        told = json.loads(run([*CIRRUS, "manage", "local", "summary", "--raw"], folder))
-        if told["workflows"] != {"bench_three": {"COMPLETED": count}}:
-            raise SystemExit(f"not every payload completed: {told}")
-        used = cpu_of_children() - before
+def ours(count: int) -> Figures:
+    """Submitting alone, then the whole way of other payloads with a control process up, and one at a time when idle."""
+    with deployment() as one:
+        submitting = one.submit(payloads("queued", count))
+    with deployment() as one:
+        with one.up():
+            ran = one.run(payloads("scene", count))
+            latencies = latency(one)
+        _check(one, count + LATENCIES)
     return {
-        "payloads_s": count / took,
-        "submit_s": count / submitted,
-        "peak_mb": peak[0],
-        "cpu_ms_per_payload": used / count * 1000,
+        "payloads_s": count / ran.seconds,
+        "submit_s": count / submitting,
+        "cpu_ms_per_payload": ran.cpu / count * 1000,
+        "p50_ms": statistics.median(latencies) * 1000,
+        "p95_ms": statistics.quantiles(latencies, n=20)[-1] * 1000,
+        "peak_mb": one.peak_mb,
     }
 
 
-def _watch(pid: int, alive: Callable[[], bool]) -> list[float]:
-    peak = [0.0]
+def variant(count: int, *, inline: bool = False, catalog: bool = False) -> float:
+    """Payloads a second with inline steps, or with a catalog."""
+    with deployment(inline=inline, catalog=catalog) as one, one.up():
+        return count / one.run(payloads("scene", count)).seconds
 
-    def watch() -> None:
-        while alive():
-            peak[0] = max(peak[0], tree_mb(pid))
-            time.sleep(0.2)
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    thread.join()
-    return peak
+def latency(one: Deployment) -> list[float]:
+    """Seconds from the submit call to the terminal state as another connection sees it, of one payload at a time."""
+    from cirrus.app import deployment as named
+    from cirrus.app import open_home, open_project
+    from cirrus.flow.submit import submit
+
+    project = open_project(one.folder)
+    home = open_home(project, named(project, "local"))
+    reader = sqlite3.connect(f"file:{one.database}?mode=ro", uri=True, timeout=30)
+    sql = (
+        "SELECT 1 FROM records WHERE key = ? AND state = (SELECT state FROM records WHERE key LIKE '%/warm-%' LIMIT 1)"
+    )
+    took = []
+    for number in range(LATENCIES):
+        text = payload(f"single-{number:08d}")
+        began = time.perf_counter()
+        (submitted,) = submit(home, [text])
+        while reader.execute(sql, (submitted.payload_id,)).fetchone() is None:
+            time.sleep(0.0002)
+        took.append(time.perf_counter() - began)
+        time.sleep(PAUSE)
+    return took
+
+
+def limit(count: int) -> Figures:
+    """What SQLite alone reaches."""
+    told = json.loads(run([sys.executable, str(LIMIT), str(count)], LIMIT.parent))
+    return {"limit_payloads_s": told["payloads_s"], "limit_submit_s": told["submit_s"]}
+
+
+def peers(count: int) -> Figures:
+    """What the peers reach, with as many payloads as take each of them some seconds."""
+    return {f"{name}_payloads_s": measure_peer(name, max(1, count // PEERS[name].share)) for name in PEERS}
+
+
+def fsyncs() -> Figures:
+    """How many small writes a second reach the disk one by one."""
+    from benchmarks.figures import fsyncs_a_second
+
+    return {"fsyncs_s": fsyncs_a_second()}
+
+
+def _check(one: Deployment, count: int) -> None:
+    done = one.completed()
+    if done < count:
+        raise SystemExit(f"not every payload completed: {done} of {count}")
+
+
+def medians(rounds: list[Figures]) -> Figures:
+    """The median of each figure; null if it is missing in any round."""
+    found: Figures = {}
+    for name in rounds[0]:
+        values = [one[name] for one in rounds]
+        known = [value for value in values if value is not None]
+        found[name] = statistics.median(known) if len(known) == len(values) else None
+    return found
+
+
+def ratios(figures: Figures) -> Figures:
+    """Ours to each of the others."""
+    pairs = {
+        "ratio_to_limit": ("payloads_s", "limit_payloads_s"),
+        "ratio_to_huey": ("payloads_s", "huey_payloads_s"),
+        "ratio_to_dbos": ("payloads_s", "dbos_payloads_s"),
+        "submit_ratio_to_limit": ("submit_s", "limit_submit_s"),
+    }
+    found: Figures = {}
+    for name, (over, under) in pairs.items():
+        upper, lower = figures.get(over), figures.get(under)
+        found[name] = upper / lower if upper is not None and lower else None
+    return found
 
 
 def main() -> None:
-    """Print the medians, and their ratio to the limit."""
-    given = arguments(__doc__, ("payloads", 5000, "how many payloads a run has"), ("runs", 3, "how many runs"))
-    runs = [measure(given.payloads) for _ in range(given.runs)]
-    figures = {name: statistics.median(one[name] for one in runs) for name in runs[0]}
-    limit = Path(__file__).with_name("sqlite_limit.py")
-    words = [sys.executable, str(limit), str(given.payloads)]
-    limits = [json.loads(run(words, limit.parent)) for _ in range(given.runs)]
-    figures["limit_payloads_s"] = statistics.median(one["payloads_s"] for one in limits)
-    figures["limit_submit_s"] = statistics.median(one["submit_s"] for one in limits)
-    figures["ratio_to_limit"] = figures["payloads_s"] / figures["limit_payloads_s"]
-    figures["submit_ratio_to_limit"] = figures["submit_s"] / figures["limit_submit_s"]
-    show(figures, given.json)
+    """Print the medians of all rounds."""
+    given = arguments(__doc__, ("payloads", 10_000, "how many payloads a run has"), ("runs", 3, "how many rounds"))
+    count = given.payloads
+    parts: list[Callable[[], Figures]] = [
+        lambda: limit(count),
+        lambda: ours(count),
+        lambda: peers(count),
+        lambda: {"inline_payloads_s": variant(count, inline=True)},
+        lambda: {"catalog_payloads_s": variant(count // 4, catalog=True)},
+        fsyncs,
+    ]
+    rounds = []
+    for number in range(given.runs):
+        one: Figures = {}
+        for part in parts:
+            one |= part()
+        print(f"round {number + 1}: {json.dumps(one)}", file=sys.stderr)
+        rounds.append(one)
+    figures = medians(rounds)
+    show(figures | ratios(figures), given.json)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Execution
 
 _POLL = 0.01
+_EAGER_POLL = 0.002
+_EAGER = SECOND  # so long after something happened, more is looked for eagerly
 _RECHECK = SECOND // 2
 _LOGS = SECOND
 _NUDGE = SECOND // 20
@@ -85,6 +87,7 @@ class Worker:
         self._logged_at = 0
         self._nudged_at = 0
         self._fed_at = 0
+        self._stirred_at = 0
         self._seen: int | None = None
         self._starved = False
         self._again: int | None = None
@@ -213,7 +216,9 @@ class Worker:
         if turn.ended and abs(now - self._nudged_at) >= _NUDGE:
             self._nudged_at = now
             self._nudge()
-        return bool(outcomes or taken or adopted or turn.entries)
+        busy = bool(outcomes or taken or adopted or turn.entries)
+        self._stirred_at = now if busy else self._stirred_at
+        return busy
 
     def _take(self, wanted: int, now: int) -> list[Taken]:
         """Messages within the limits; where they were fewer than wanted, when more may come."""
@@ -253,7 +258,8 @@ class Worker:
             return 0.0
         due = self._driver.next_timer()
         now = self._home.clock() / SECOND
-        return _POLL if due is None else max(0.0, min(_POLL, due - now))
+        poll = _EAGER_POLL if abs(now * SECOND - self._stirred_at) < _EAGER else _POLL
+        return poll if due is None else max(0.0, min(poll, due - now))
 
     def _wanted(self, now: int) -> int:
         """How many messages to take now: none while nothing has changed since the queue was found empty."""
