@@ -101,7 +101,9 @@ class SqliteJournal:
 
     def cancelled(self, owner: str) -> list[str]:
         """The executions of `owner` that someone else has ended since the last call."""
-        sql = "SELECT c.execution, e.name FROM cancels c JOIN executions e ON e.id = c.execution WHERE e.owner = ?"
+        sql = (
+            "SELECT c.execution, e.name FROM cancels c CROSS JOIN executions e ON e.id = c.execution WHERE e.owner = ?"
+        )
         rows = self._db.rows(sql, (owner,))
         if rows:
             with self._db.group():
