@@ -23,6 +23,7 @@ from benchmarks.figures import arguments, best, median, run, show, tree_mb
 from cirrus import Client
 from cirrus.adapters.sqlite.columns import NUMBER
 from cirrus.adapters.sqlite.database import Database
+from cirrus.core.failure_kind import failure_kind
 from cirrus.core.state import State
 
 CIRRUS = (sys.executable, "-m", "cirrus.entry.cli.main")
@@ -40,7 +41,7 @@ ERRORS = (
 )
 RECORD = (
     "id, grp, key, full_id, state, created, updated, claimed_at, execution, last_error, outputs, output_collections,"
-    " attempts"
+    " attempts, failure"
 )
 EXECUTION = "id, name, record, n, status, input, output, definition, error, cause, started, stopped, owner"
 RARE = "RuntimeError: the one that nobody has seen before"
@@ -105,7 +106,7 @@ def fill(path: Path, count: int, now: int) -> None:
         numbers = range(begin, min(count, begin + 50_000))
         with database.group():
             connection = database._connection
-            rows = [_record(dice, n, ids, now) for n in numbers]
+            rows = [_record(dice, n, ids, now, database) for n in numbers]
             connection.executemany(_insert("records", RECORD), rows)
             executions = [execution for row in rows for execution in _executions(row, body, definition)]
             connection.executemany(_insert("executions", EXECUTION), executions)
@@ -119,7 +120,9 @@ def _insert(table: str, columns: str) -> str:
     return f"INSERT INTO {table} ({columns}) VALUES ({','.join('?' * len(columns.split(',')))})"
 
 
-def _record(dice: random.Random, n: int, ids: dict[tuple[str, str], int], now: int) -> tuple[Any, ...]:
+def _record(
+    dice: random.Random, n: int, ids: dict[tuple[str, str], int], now: int, database: Database
+) -> tuple[Any, ...]:
     collection, workflow = GROUPS[n % len(GROUPS)]
     key = f"{collection}/workflow-{workflow}/S2A_{n:08d}"
     failed = n % 10 == 0
@@ -131,7 +134,8 @@ def _record(dice: random.Random, n: int, ids: dict[tuple[str, str], int], now: i
     outputs = None if failed else f'["/catalog/{collection}/{n:08d}.json"]'
     made = None if failed else f'["cog-{n % 8}"]'
     named = (n + 1, ids[collection, workflow], key, None, NUMBER[state], at - SECOND, at, at - SECOND)
-    return (*named, 8 * n + attempts, error, outputs, made, attempts)
+    failure = database.failure_id(failure_kind(workflow, "one", error)) if error else None
+    return (*named, 8 * n + attempts, error, outputs, made, attempts, failure)
 
 
 def _executions(row: tuple[Any, ...], body: int, definition: int) -> Iterator[tuple[Any, ...]]:
@@ -202,6 +206,7 @@ def measure(folder: Path, records: int, payloads: int) -> dict[str, float]:
     figures["first_page_ms"] = max(took.values())
     figures["summary_ms"] = 1000 * median(5, client.summary)
     figures["summary_command_ms"] = 1000 * best(3, lambda: run([*CIRRUS, "manage", "local", "summary"], folder))
+    figures["errors_ms"] = 1000 * median(3, lambda: list(client.errors()))
     figures["get_payloads_s"], got = get_payloads(folder, payloads)
     figures["process_s"], submitted = submit(folder, payloads)
     figures["help_ms"] = 1000 * best(10, lambda: run([*CIRRUS, "--help"], folder))

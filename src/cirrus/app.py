@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cirrus.backends import backend
+from cirrus.core.bucket import Access
 from cirrus.core.bucket_options import AMBIENT
 from cirrus.core.grants import Grants
 from cirrus.core.instant import SECOND
@@ -82,7 +83,12 @@ def _hidden(project: Project) -> list[str]:
 
 def open_trial(vault: Vault, bucket: str) -> Any:
     """What tries out a declared bucket; NotFound, ConfigError or StoreError where its secret is no use."""
-    return backend("trial", "objects")(vault.access(bucket))
+    return open_trial_of(vault.access(bucket))
+
+
+def open_trial_of(access: Access | None) -> Any:
+    """What tries out a bucket or store with an access."""
+    return backend("trial", "objects")(access)
 
 
 def open_home(project: Project, where: Deployment, vault: Vault | None = None) -> Home:

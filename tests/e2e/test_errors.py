@@ -124,3 +124,14 @@ def test_records_are_forgotten_after_asking(failing: Project) -> None:
     assert (again.returncode, json.loads(again.stdout)["result"]) == (1, "unknown")
     for words in ([], [known, "--state", "FAILED"]):
         assert failing.cirrus("manage", "local", "forget", "--yes", *words).returncode == 2
+
+
+def test_lines_of_logs_are_found(failing: Project) -> None:
+    failing.submit(payload("cog", "good-7"))
+    failing.drain()
+    words = ("manage", "local", "get-logs", "--payload-id", "test/workflow-cog/good-7")
+    assert b"reading scene 7" in failing.ok(*words, "--grep", "scene [0-9]")
+    none = failing.cirrus(*words, "--grep", "no such line")
+    assert none.stdout == b""
+    assert b"no attempt has printed a line with 'no such line'; these have: read" in none.stderr
+    assert failing.cirrus(*words, "--grep", "(").returncode == 2

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from cirrus import app
 from cirrus.client.filters import Filters
@@ -24,14 +24,17 @@ from cirrus.core.record import Record
 from cirrus.core.state import RUNNING
 from cirrus.errors import Fenced, NotFound
 from cirrus.flow import campaign as campaigns
-from cirrus.flow import query
+from cirrus.flow import items, query
 from cirrus.flow.access import BucketStatus, Vault, statuses
 from cirrus.flow.campaign import Preview, Report
+from cirrus.flow.catalog_check import Flaw, Tally, check_catalog
 from cirrus.flow.explain import Explanation, explain
 from cirrus.flow.export import export
 from cirrus.flow.failures import FailureGroup, failure_groups
 from cirrus.flow.forget import forget
 from cirrus.flow.home import Home
+from cirrus.flow.items import OutputItem
+from cirrus.flow.lineage import Descent, Origin, descent, origin
 from cirrus.flow.plan import Planned, plan
 from cirrus.flow.select import select
 from cirrus.flow.stats import Stats, stats
@@ -44,6 +47,7 @@ from cirrus.ports.journal import AttemptLog
 from cirrus.ports.query import Query
 from cirrus.ports.queue import Kept
 from cirrus.ports.state_db import Execution
+from cirrus.ports.target import Catalog
 from cirrus.settings import Deployment, Project, environment
 
 Payload = Mapping[str, Any] | bytes | str
@@ -214,6 +218,34 @@ class Client:
     def output_items(self, payload_id: str) -> list[Item]:
         """The Items that the last execution of a record returned."""
         return [Item(one) for one in self.output_payload(payload_id).get("features") or []]
+
+    def items(self, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[OutputItem]:
+        """The output Items of the records that match and are COMPLETED; `limit` counts records."""
+        return items.items(self.home, self.select(**filters), limit)
+
+    def item(self, item_id: str, *, collection: str | None = None, payload_id: str | None = None) -> OutputItem:
+        """The output Item of an id that was made last; NotFound if there is none, or one in several collections."""
+        return items.item(self.home, item_id, collection=collection, payload_id=payload_id)
+
+    def origin(self, item_id: str, *, collection: str | None = None, depth: int = 5) -> Origin:
+        """What an Item was made from and by which tasks, so many generations back."""
+        return origin(self.home, item_id, collection=collection, depth=depth)
+
+    def descent(self, item_id: str, *, collection: str | None = None, depth: int = 5) -> tuple[Descent, ...]:
+        """What was made from an Item, so many generations on."""
+        return descent(self.home, item_id, collection=collection, depth=depth)
+
+    def check_catalog(
+        self, tally: Tally | None = None, *, limit: int | None = None, web: bool = False, **filters: Unpack[Filters]
+    ) -> Iterator[Flaw]:
+        """What is wrong with the catalog and the Assets of the records that match; `tally` counts what is looked at.
+
+        NotFound where the deployment has no catalog. With `web` Assets on the web are asked for, too.
+        """
+        if "catalog" not in self.home.targets:
+            raise NotFound("catalog", self.name, "the deployment names none")
+        catalog = cast(Catalog, self.home.targets["catalog"])
+        return check_catalog(self.home, catalog, self.select(**filters), tally or Tally(), limit=limit, web=web)
 
     def export(
         self, target: str | Path, limit: int | None = None, **filters: Unpack[Filters]

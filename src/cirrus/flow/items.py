@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cirrus.core.jsontext import decode
+from cirrus.core.markup import table
 from cirrus.core.publication import output_items, output_url
 from cirrus.core.record import Record
 from cirrus.core.state import State
@@ -16,7 +17,7 @@ from cirrus.flow.query import output_payload, records
 from cirrus.ports.state_db import Query
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OutputItem:
     """An Item as a workflow returned it, and the payload whose last execution did."""
 
@@ -32,6 +33,13 @@ class OutputItem:
     def href(self) -> str | None:
         """Where it was written, by its own links."""
         return output_url(self.item)
+
+    def __repr__(self) -> str:
+        return f"<Item {self.id} of {self.item.get('collection')}, made by {self.payload_id}>"
+
+    def _repr_html_(self) -> str:
+        told = {**self.to_json(), "assets": ", ".join(assets(self.item))}
+        return table(("", self.id), [(name, str(value)) for name, value in told.items() if name != "id"])
 
     def to_json(self) -> dict[str, Any]:
         """What an operator wants to see of it in a list."""

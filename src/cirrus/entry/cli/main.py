@@ -24,6 +24,7 @@ COMMANDS = {
     "workflow": (f"{_HERE}.workflow:workflow", "Check workflows, draw them, and try them out in memory."),
     "secrets": (f"{_HERE}.secrets:secrets", "Where credentials of buckets are, and whether they work."),
     "list-deployments": (f"{_HERE}.deployments:list_deployments", "The deployments of the project."),
+    "doctor": (f"{_HERE}.doctor:doctor", "What is wrong here, and what to do about it."),
     "demo": (f"{_HERE}.demo:demo", "Process a real Landsat scene, fail, fix, and rerun."),
     "version": (f"{_HERE}.version:version", "The version of Cirrus."),
 }

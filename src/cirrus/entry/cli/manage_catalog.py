@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from cirrus.entry.cli import output
-from cirrus.entry.cli.filters import chosen, filter_options
+from cirrus.entry.cli.filters import filter_options, meant
 from cirrus.entry.cli.group import LazyGroup
 from cirrus.entry.cli.manage import Managed
 
@@ -29,17 +29,11 @@ def check(ctx: click.Context, /, limit: int | None, web: bool, **filters: Any) -
     any.
     """
     from cirrus.core.jsontext import encode
-    from cirrus.errors import NotFound
-    from cirrus.flow.catalog_check import Tally, check_catalog
-    from cirrus.ports.target import Catalog
+    from cirrus.flow.catalog_check import Tally
 
     managed: Managed = ctx.obj
-    home = managed.home()
     tally, flaws = Tally(), 0
-    if "catalog" not in home.targets:
-        raise NotFound("catalog", managed.name, "the deployment names none")
-    target = cast(Catalog, home.targets["catalog"])
-    for flaw in check_catalog(home, target, chosen(home, **filters), tally, limit=limit, web=web):
+    for flaw in managed.client().check_catalog(tally, limit=limit, web=web, **meant(**filters)):
         flaws += 1
         output.line(encode(asdict(flaw)))
     told = f"{tally.items} Items and {tally.assets} Assets looked at, {flaws} flaws"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cirrus.entry.cli import output
-from cirrus.entry.cli.filters import chosen, filter_options, raw_option
+from cirrus.entry.cli.filters import filter_options, meant, raw_option
 from cirrus.entry.cli.group import LazyGroup
 from cirrus.entry.cli.manage import Managed
 
@@ -59,10 +59,8 @@ def list_items(managed: Managed, /, limit: int | None, **filters: Any) -> None:
     --limit counts records.
     """
     from cirrus.core.jsontext import encode
-    from cirrus.flow.items import items as made
 
-    home = managed.home()
-    found = (one.to_json() for one in made(home, chosen(home, **filters), limit))
+    found = (one.to_json() for one in managed.client().items(limit, **meant(**filters)))
     if output.on_terminal():
         output.table(("ID", "COLLECTION", "DATETIME", "BBOX", "HREF"), map(_row, found))
         return
@@ -81,9 +79,8 @@ def _row(told: dict[str, Any]) -> tuple[str, ...]:
 @click.pass_obj
 def show(managed: Managed, item_id: str, collection: str | None, payload_id: str | None, raw: bool) -> None:
     """One Item, as the workflow that made it last returned it."""
-    from cirrus.flow.items import item
-
-    output.document(item(managed.home(), item_id, collection=collection, payload_id=payload_id).item, raw=raw)
+    found = managed.client().item(item_id, collection=collection, payload_id=payload_id)
+    output.document(found.item, raw=raw)
 
 
 @items.command()
@@ -104,16 +101,13 @@ def validate(
     The exit code is 1 if any Item is invalid.
     """
     from cirrus.core.jsontext import encode
-    from cirrus.flow.items import item
-    from cirrus.flow.items import items as made
     from cirrus.tasks.validation import check_item
 
-    managed: Managed = ctx.obj
-    home = managed.home()
+    client = ctx.obj.client()
     more = _schemas(schemas) if schemas else {}
-    named: Iterator[OutputItem] = (item(home, one) for one in item_ids)
+    named: Iterator[OutputItem] = (client.item(one) for one in item_ids)
     wrong = number = 0
-    for found in named if item_ids else made(home, chosen(home, **filters), limit):
+    for found in named if item_ids else client.items(limit, **meant(**filters)):
         checked = check_item(found.item, more)
         number += 1
         wrong += bool(checked.problems)
@@ -153,10 +147,10 @@ def open_item(
     """Show a picture of an Item in the terminal; where that cannot be done, its path or URL."""
     from cirrus.errors import NotFound
     from cirrus.flow.catalog_check import place
-    from cirrus.flow.items import assets, item
+    from cirrus.flow.items import assets
 
-    home = managed.home()
-    found = item(home, item_id, collection=collection, payload_id=payload_id)
+    client = managed.client()
+    found = client.item(item_id, collection=collection, payload_id=payload_id)
     known = assets(found.item)
     name = asset or _pictured(known)
     if name is None or name not in known:
@@ -165,7 +159,7 @@ def open_item(
     href = place(known[name], found.href)
     if href is None:
         raise NotFound("place of Asset", name, f"its href is {known[name].get('href')!r}")
-    if not (output.on_terminal() and _drawn(home, href)):
+    if not (output.on_terminal() and _drawn(client.home, href)):
         click.echo(href)
 
 

@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def lineage(managed: Managed, item_id: str, collection: str | None, depth: int, as_json: bool, raw: bool) -> None:
     """What an Item was made from, by which tasks, and what was made from it: a tree on a terminal, JSON in a pipe."""
-    from cirrus.flow.lineage import descent, origin
-
-    home = managed.home()
-    back = origin(home, item_id, collection=collection, depth=depth)
-    forward = descent(home, item_id, collection=back.item.collection, depth=depth)
+    client = managed.client()
+    back = client.origin(item_id, collection=collection, depth=depth)
+    forward = client.descent(item_id, collection=back.item.collection, depth=depth)
     if output.on_terminal() and not (as_json or raw):
         for line in (*_origin(back), *_descents(forward)):
             click.echo(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from typing import Any
@@ -24,10 +25,12 @@ _PAUSE = 0.3
 @click.command("get-logs")
 @which_execution
 @click.option("--task", shell_complete=complete.tasks, help="Only this task, by its name or its state's.")
+@click.option("--grep", "pattern", help="Only lines in which this regular expression is found.")
 @click.option("--follow", is_flag=True, help="Go on until the execution has ended.")
 @click.pass_obj
-def get_logs(managed: Managed, /, task: str | None, follow: bool, **which: Any) -> None:
+def get_logs(managed: Managed, /, task: str | None, pattern: str | None, follow: bool, **which: Any) -> None:
     """What the tasks of an execution printed, attempt by attempt."""
+    wanted = _compiled(pattern)
     home = managed.home()
     found = found_execution(home, **which)
     shown: dict[int, int] = {}
@@ -35,13 +38,14 @@ def get_logs(managed: Managed, /, task: str | None, follow: bool, **which: Any) 
         current = home.state_db.execution(found.execution_id, found.payload_id)
         for log in query.logs(home, found):
             if task in {None, log.task, log.state}:
-                _show(log, shown)
+                _show(log, shown, wanted)
         sys.stdout.flush()
         if not follow or current is None or current.stopped is not None:
             break
         time.sleep(_PAUSE)
     if not shown:
-        say(f"no attempt {f'of {task!r} ' if task else ''}has printed anything{_others(home, found)}")
+        what = f"a line with {pattern!r}" if pattern else "anything"
+        say(f"no attempt {f'of {task!r} ' if task else ''}has printed {what}{_others(home, found)}")
 
 
 def _others(home: Home, found: Execution) -> str:
@@ -50,17 +54,31 @@ def _others(home: Home, found: Execution) -> str:
     return f"; these have: {', '.join(names)}" if names else ""
 
 
-def _show(log: AttemptLog, shown: dict[int, int]) -> None:
+def _compiled(pattern: str | None) -> re.Pattern[bytes] | None:
+    try:
+        return None if pattern is None else re.compile(pattern.encode())
+    except re.error as error:
+        raise click.BadParameter(f"{pattern!r} is no regular expression: {error}", param_hint="--grep") from None
+
+
+def _show(log: AttemptLog, shown: dict[int, int], wanted: re.Pattern[bytes] | None) -> None:
+    """Print what has come of a log since; with `wanted` whole lines in which it is found, and no empty log."""
     before = shown.get(log.ref, -1)
     if len(log.text) <= before:
         return
+    end = len(log.text) if wanted is None or log.ended is not None else log.text.rfind(b"\n") + 1
+    new = log.text[max(before, 0) : end]
+    if wanted is not None:
+        new = b"".join(line for line in new.splitlines(keepends=True) if wanted.search(line))
+        if not new:
+            return
     if before < 0:
         name = log.state if log.state == log.task else f"{log.state} ({log.task})"
         failed = f", {log.error}" if log.error else ""
         click.echo(f"==> {name}, attempt {log.attempt}, {iso(log.started)}{failed} <==")
     sys.stdout.buffer.flush()
     sys.stdout.flush()
-    sys.stdout.buffer.write(log.text[max(before, 0) :])
-    if log.text and not log.text.endswith(b"\n"):
+    sys.stdout.buffer.write(new)
+    if new and not new.endswith(b"\n"):
         sys.stdout.buffer.write(b"\n")
-    shown[log.ref] = len(log.text)
+    shown[log.ref] = end

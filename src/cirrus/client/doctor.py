@@ -1,0 +1,330 @@
+"""Doctor: what is wrong with an installation, a project and a deployment, and what to do about it.
+
+Every check stands alone: one that fails keeps no other from being made. Nothing is changed, but for a small file or
+object that is written to each store, read and removed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import orjson
+
+from cirrus import __version__, app
+from cirrus.client.client import Client
+from cirrus.core.bucket import Access, bucket_of
+from cirrus.core.path_template import is_url
+from cirrus.errors import CirrusError, ConfigError, InvalidDefinition
+from cirrus.flow.check import check as look_over
+
+GOOD, DOUBTFUL, BAD = "ok", "warning", "problem"
+OLDEST, NEWEST = (3, 11), (3, 14)
+IMPORT_SECONDS = 120
+_LITTLE, _LEAST = 5_000_000_000, 200_000_000
+_SKEW = 5.0
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*([^;]*)(;.*)?")
+_BOUND = re.compile(r"(>=|<)\s*(\d+(?:\.\d+)*)")
+_GEO = ("GTiff", "COG", "JP2OpenJPEG")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One finding: what was looked at, how it is (ok, warning or problem), and what to do where it is not ok."""
+
+    check: str
+    status: str
+    found: str
+    advice: str = ""
+
+
+def examine(client: Client) -> Iterator[Diagnosis]:
+    """Everything that can be found out; a check that breaks is a finding itself, told once."""
+    said: set[str] = set()
+    for name, look in _CHECKS.items():
+        try:
+            yield from look(client)
+        except CirrusError as error:
+            if str(error) not in said:
+                said.add(str(error))
+                yield Diagnosis(name, BAD, str(error), "mend this first: other checks could not be made because of it")
+        except Exception as error:  # whatever an installation leads to
+            yield Diagnosis(name, BAD, f"{type(error).__name__}: {error}", "please report this, it is a bug of doctor")
+
+
+# ---------------------------------------------------------------- the installation
+
+
+def _versions(_: Client) -> Iterator[Diagnosis]:
+    yield Diagnosis("versions", GOOD, f"cirrus {__version__}, SQLite {sqlite3.sqlite_version}, {sys.platform}")
+    if sys.platform != "linux":
+        yield Diagnosis("versions", DOUBTFUL, f"{sys.platform} is not tried", "the local home is made for Linux")
+
+
+def _python(_: Client) -> Iterator[Diagnosis]:
+    shown = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < OLDEST:
+        yield Diagnosis("python", BAD, shown, "Python 3.11 or newer is needed")
+    elif sys.version_info[:2] > NEWEST:
+        yield Diagnosis("python", DOUBTFUL, f"{shown} is newer than what was tried", "use Python 3.11 to 3.14")
+    else:
+        yield Diagnosis("python", GOOD, f"{shown} at {sys.executable}")
+
+
+def _dependencies(_: Client) -> Iterator[Diagnosis]:
+    wrong = list(_unmet(metadata.requires("cirrus") or []))
+    for name, found in wrong:
+        yield Diagnosis("dependencies", BAD, f"{name}: {found}", f"pip install --upgrade {name}")
+    if not wrong:
+        yield Diagnosis("dependencies", GOOD, "all that Cirrus itself needs is installed")
+
+
+def _unmet(requirements: list[str]) -> Iterator[tuple[str, str]]:
+    """The requirements without an extra that are not met."""
+    for text in requirements:
+        found = _REQUIREMENT.fullmatch(text)
+        if found is None or found[3]:
+            continue
+        try:
+            version = metadata.version(found[1])
+        except metadata.PackageNotFoundError:
+            yield found[1], "is not installed"
+            continue
+        for operator, bound in _BOUND.findall(found[2]):
+            older = _numbers(version) < _numbers(bound)
+            if older == (operator == ">="):
+                yield found[1], f"is {version}, and {operator}{bound} is needed"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:4])
+
+
+def _gdal(client: Client) -> Iterator[Diagnosis]:
+    try:
+        import rasterio
+        from rasterio.drivers import raster_driver_extensions
+        from rasterio.env import GDALVersion
+    except ImportError as error:
+        advice = "pip install 'cirrus[geo]', if tasks work on rasters (the built-in ones do)"
+        yield Diagnosis("gdal", DOUBTFUL, f"rasterio cannot be imported: {error}", advice)
+        return
+    known = set(raster_driver_extensions().values())
+    with rasterio.Env() as env:
+        known |= set(env.drivers())
+    missing = [name for name in _GEO if name not in known]
+    shown = f"GDAL {GDALVersion.runtime()}, rasterio {rasterio.__version__}"
+    if missing:
+        advice = "install rasterio from its wheels, which hold these drivers"
+        yield Diagnosis("gdal", DOUBTFUL, f"{shown}, without {', '.join(missing)}", advice)
+    else:
+        yield Diagnosis("gdal", GOOD, shown)
+
+
+# ---------------------------------------------------------------- the project
+
+
+def _project(client: Client) -> Iterator[Diagnosis]:
+    project = client.project
+    names = ", ".join(sorted(project.deployments))
+    yield Diagnosis("project", GOOD, f"{project.name} in {project.folder}; deployments: {names}")
+
+
+def _tasks(client: Client) -> Iterator[Diagnosis]:
+    """Whether every task can be imported, in a process of its own, or its program found."""
+    wrong = dict(_unimportable(client)) | dict(_without_program(client))
+    for name, reason in sorted(wrong.items()):
+        yield Diagnosis("tasks", BAD, f"{name}: {reason}", "mend the handler in cirrus.toml, or the module")
+    if not wrong:
+        yield Diagnosis("tasks", GOOD, f"{len(client.project.tasks)} of the project, all can be imported or found")
+
+
+def _unimportable(client: Client) -> Iterator[tuple[str, str]]:
+    handlers = {name: spec.handler for name, spec in client.project.tasks.items() if spec.handler}
+    if not handlers:
+        return
+    told = orjson.dumps({"project": str(client.project.folder), "handlers": handlers, "keys": {}})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "cirrus.entry.describe"],
+            input=told,
+            capture_output=True,
+            check=False,
+            timeout=IMPORT_SECONDS,
+            cwd=client.project.folder,
+        )
+        answer = orjson.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        yield "all of them", f"the import took more than {IMPORT_SECONDS} s"
+        return
+    except orjson.JSONDecodeError:
+        yield "all of them", f"the import ended the process: {done.stderr.decode(errors='replace').strip()[-500:]}"
+        return
+    for name, found in answer["tasks"].items():
+        if "error" in found:
+            yield name, found["error"]
+
+
+def _without_program(client: Client) -> Iterator[tuple[str, str]]:
+    folder = client.project.folder
+    for name, spec in client.project.tasks.items():
+        program = spec.command[0] if spec.command else None
+        if program and not (shutil.which(program) or shutil.which(str(folder / program))):
+            yield name, f"there is no program {program!r} on the path or in the project"
+
+
+def _workflows(client: Client) -> Iterator[Diagnosis]:
+    workflows, wrong = client.home.workflows, 0
+    for name in workflows.names():
+        try:
+            workflows.definition(name)
+        except InvalidDefinition as error:
+            wrong += 1
+            first = error.diagnostics[0] if error.diagnostics else error
+            more = f" (and {len(error.diagnostics) - 1} more)" if len(error.diagnostics) > 1 else ""
+            yield Diagnosis("workflows", BAD, f"{name}: {first}{more}", "cirrus workflow validate")
+    if not workflows.names():
+        yield Diagnosis("workflows", DOUBTFUL, "there are none", "write one to workflows/NAME.asl.yaml")
+    elif not wrong:
+        yield Diagnosis("workflows", GOOD, f"{len(workflows.names())}, all valid")
+
+
+# ---------------------------------------------------------------- the deployment
+
+
+def _clock(client: Client) -> Iterator[Diagnosis]:
+    """The system's clock, against the file system's and against the newest event."""
+    root = _existing(client.deployment.root)
+    with tempfile.NamedTemporaryFile(dir=root if os.access(root, os.W_OK) else None, prefix=".cirrus-") as file:
+        apart = time.time() - Path(file.name).stat().st_mtime
+    if abs(apart) > _SKEW:
+        advice = "let both machines take their time from one source (NTP): leases depend on it"
+        yield Diagnosis("clock", BAD, f"it is {apart:+.0f} s from that of the file system of {root}", advice)
+        return
+    yield Diagnosis("clock", GOOD, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+
+def _disk(client: Client) -> Iterator[Diagnosis]:
+    where = client.deployment
+    places = {"root": str(where.root), "data": where.data, "catalog": where.catalog or "", "temporary files": ""}
+    places["temporary files"] = tempfile.gettempdir()
+    seen: set[int] = set()
+    for what, place in places.items():
+        if not place or is_url(place):
+            continue
+        folder = _existing(Path(place))
+        device = folder.stat().st_dev
+        if device in seen:
+            continue
+        seen.add(device)
+        yield _space(what, folder)
+
+
+def _space(what: str, folder: Path) -> Diagnosis:
+    free = shutil.disk_usage(folder).free
+    shown = f"{free / 1e9:.1f} GB free for {what} ({folder})"
+    if free < _LEAST:
+        return Diagnosis("disk", BAD, shown, "make room: nothing can be recorded on a full disk, and work stops")
+    if free < _LITTLE:
+        return Diagnosis("disk", DOUBTFUL, shown, "make room, or let `retention` in cirrus.toml remove what is old")
+    return Diagnosis("disk", GOOD, shown)
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest above it that is there."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+
+
+def _database(client: Client) -> Iterator[Diagnosis]:
+    file = client.deployment.root / "cirrus.db"
+    if not file.exists():
+        yield Diagnosis("database", GOOD, f"{file} is not made yet; the first payload makes it")
+        return
+    looked = look_over(client.home, app.open_upkeep(client.deployment))
+    found = [one for one in looked if one.problem != "parked-deliveries"]  # `deliveries` tells them
+    for one in found[:5]:
+        advice = f"cirrus manage {client.name} check"
+        yield Diagnosis("database", BAD, f"{one.problem}: {one.subject}: {one.detail}", advice)
+    if len(found) > 5:
+        yield Diagnosis("database", BAD, f"and {len(found) - 5} more", f"cirrus manage {client.name} check")
+    if not found:
+        yield Diagnosis("database", GOOD, f"{file}, {file.stat().st_size / 1e6:.1f} MB, nothing is wrong in it")
+
+
+def _stores(client: Client) -> Iterator[Diagnosis]:
+    where = client.deployment
+    for what, place in (("data", where.data), ("catalog", where.catalog)):
+        if place:
+            yield _store(client, what, place)
+
+
+def _store(client: Client, what: str, place: str) -> Diagnosis:
+    try:
+        if is_url(place):
+            _try_store(client, place)
+        else:
+            _try_folder(Path(place))
+    except (CirrusError, OSError) as error:
+        return Diagnosis("stores", BAD, f"{what}: {error}", "cirrus secrets check BUCKET, or the folder's rights")
+    return Diagnosis("stores", GOOD, f"{what}: {place} can be written, read and removed from")
+
+
+def _try_folder(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=_existing(folder)) as file:
+        file.write(b"x")
+
+
+def _try_store(client: Client, place: str) -> None:
+    bucket = bucket_of(place)
+    if bucket is None:
+        raise ConfigError(
+            "cirrus.toml", [f"{place} is in no bucket: a folder, or s3://BUCKET/… and its kin, is expected"]
+        )
+    access = client.vault.access(bucket) or Access(bucket)
+    prefix = place.rstrip("/").removeprefix(access.root).strip("/")
+    app.open_trial_of(access).write(f"{prefix}/" if prefix else "")
+
+
+def _buckets(client: Client) -> Iterator[Diagnosis]:
+    for one in client.buckets():
+        good = one.status in {"found", "anonymous", "from the environment"}
+        advice = "" if good else f"cirrus secrets set {one.bucket.name}, or cirrus secrets check {one.bucket.name}"
+        yield Diagnosis("buckets", GOOD if good else BAD, f"{one.bucket.name}: {one.status}", advice)
+
+
+def _deliveries(client: Client) -> Iterator[Diagnosis]:
+    if not (client.deployment.root / "cirrus.db").exists():
+        return
+    for target in client.home.outbox.ledger():
+        if target.parked:
+            advice = f"cirrus manage {client.name} deliveries list --state parked"
+            yield Diagnosis(
+                "deliveries", BAD, f"{target.target}: {target.parked} given up: {target.last_error}", advice
+            )
+
+
+_CHECKS: dict[str, Callable[[Client], Iterator[Diagnosis]]] = {
+    "versions": _versions,
+    "python": _python,
+    "dependencies": _dependencies,
+    "gdal": _gdal,
+    "project": _project,
+    "database": _database,
+    "tasks": _tasks,
+    "workflows": _workflows,
+    "clock": _clock,
+    "disk": _disk,
+    "stores": _stores,
+    "buckets": _buckets,
+    "deliveries": _deliveries,
+}
