@@ -10,12 +10,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from cirrus.core.function_name import function_name
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import batch_key, batch_output_key
 from cirrus.core.payload import reference
 from cirrus.errors import CirrusError, InvalidPayload
 from cirrus.flow.home import Home
-from cirrus.flow.result import Refused, Result, Wanted, failure, function_name, inline, text_of
+from cirrus.flow.result import Refused, Result, Wanted, failure, inline, text_of
 
 _NAMED_ERROR = re.compile(r"(?:([.\w]+):)?\s*(.*)", re.DOTALL)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from cirrus.asl import ReadItems, RunTask, WriteResults
+from cirrus.core.function_name import function_name
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.reserved import POST_BATCH, PRE_BATCH
 from cirrus.errors import CirrusError, InvalidPayload
@@ -22,7 +23,6 @@ from cirrus.flow.result import (
     as_value,
     carried,
     failure,
-    function_name,
     inline,
     text_of,
 )

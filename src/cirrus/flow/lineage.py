@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cirrus.core.function_name import function_name
 from cirrus.core.instant import iso
 from cirrus.core.jsontext import decode
 from cirrus.core.payload_id import parse
@@ -13,7 +14,6 @@ from cirrus.core.publication import SOFTWARE, output_items, output_url
 from cirrus.errors import NotFound
 from cirrus.flow.home import Home
 from cirrus.flow.query import history
-from cirrus.flow.result import function_name
 from cirrus.ports.state_db import Execution, ItemRef, ItemUse, item_refs
 
 

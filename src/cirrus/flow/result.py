@@ -18,7 +18,6 @@ from cirrus.core.payload import reference
 from cirrus.errors import CirrusError
 from cirrus.flow.home import Home
 
-_FUNCTION = re.compile(r"(?:.*:function:|.*:job-definition/)?([^:/]+)(?::[^:]*)?")
 _REFERENCE = re.compile(rb'\s*\{\s*"(?:url"|[^"]*\\)')
 _SMALL = 512
 
@@ -81,12 +80,6 @@ class Refused(CirrusError):
 def failure(error: str, message: str) -> Result:
     """A failed call as Lambda reports one."""
     return Result(error=error, cause=encode({"errorMessage": message, "errorType": error}).decode())
-
-
-def function_name(resource: str) -> str:
-    """The task's name in the ARN or the name of a function or job definition."""
-    found = _FUNCTION.fullmatch(resource)
-    return found[1] if found else resource
 
 
 def text_of(home: Home, value: Any) -> bytes:
