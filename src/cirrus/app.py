@@ -126,6 +126,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
             Limits(),
             lease=round(where.lease * SECOND),
             running=where.max_running,
+            running_bytes=where.max_running_size,
             delivery_attempts=where.delivery_attempts,
             drain=None if where.drain is None else round(where.drain * SECOND),
         ),

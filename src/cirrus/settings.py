@@ -185,7 +185,8 @@ TASK = (
     Setting("handler", _handler, None, "`module:Name` of a stactask Task class or a function payload -> payload"),
     Setting("command", _command, None, "any program: an array of words with `{input}` and `{output}`"),
     Setting("timeout", _duration, None, "the longest that an attempt may take, such as `15m`"),
-    Setting("concurrency", _count, None, "at most so many attempts at once"),
+    Setting("concurrency", _count, None, "at most so many attempts at once, in all control processes together"),
+    Setting("rate", _rate, None, "attempts start no more often, in all control processes together: `10/s`, `600/m`"),
     Setting("env", _texts, {}, "environment variables of the task"),
     Setting("params", _text, None, "the name under which the payload's `tasks` holds its parameters"),
     Setting("memory", _size, None, "the most memory that an attempt and its child processes may use, such as `2GB`"),
@@ -231,6 +232,12 @@ DEPLOYMENT = (
         "a worker process is replaced when it has grown by so much after an attempt, such as `2GB`",
     ),
     Setting("max_running", _count, 200, "at most so many executions at once in each control process"),
+    Setting(
+        "max_running_size",
+        _size,
+        256_000_000,
+        "begin no more while the payloads that tasks have or wait for take so much, in each control process",
+    ),
     Setting("lease", _duration, 30.0, "how long the work of a control process that died stays untouched"),
     Setting("drain", _duration, None, "how long what runs may go on after SIGTERM or an interrupt; until it has ended"),
     Setting("events_file", _text, None, "a file to which workflow events are appended, as NDJSON"),
@@ -275,6 +282,7 @@ class Deployment:
     worker_age: float = 3600.0
     worker_memory: int = 512_000_000
     max_running: int = 200
+    max_running_size: int = 256_000_000
     lease: float = 30.0
     drain: float | None = None
     events_file: str | None = None
@@ -325,6 +333,7 @@ class _Reader:
         self._folder = folder
         self._source = source
         self._problems: list[str] = []
+        self._task_limits: dict[str, Limit] = {}
 
     def project(self, document: dict[str, Any]) -> Project:
         self._unknown("", document, ["project", "tasks", "buckets", "workflows", "collections", "deployments"])
@@ -333,7 +342,7 @@ class _Reader:
         buckets = {name: self._bucket(name, table) for name, table in self._tables(document, "buckets").items()}
         self._check_buckets(tasks, buckets)
         workflows, limits = self._workflows(self._tables(document, "workflows"))
-        throttle = Throttle(limits, self._collections(self._tables(document, "collections")))
+        throttle = Throttle(limits, self._collections(self._tables(document, "collections")), self._task_limits)
         named = {"local": {}, **self._tables(document, "deployments")}
         deployments = {name: self._deployment(name, table) for name, table in named.items()}
         if self._problems:
@@ -381,7 +390,10 @@ class _Reader:
         for key in ("command", "env", "memory", "timeout", "buckets") if values["inline"] else ():
             if isinstance(table, dict) and key in table:
                 self._problems.append(f"{where}.{key}: an inline task runs in the control process and can have none")
+        rate = values.pop("rate")
         spec = TaskSpec(name=name, **values)
+        if rate or spec.concurrency:
+            self._task_limits[name] = Limit(spec.concurrency, rate)
         self._check_name(where, spec)
         return spec
 

@@ -237,6 +237,28 @@ def test_paused_payloads_wait_in_every_control_process_until_resumed(busy: Proje
     control.wait(30)
 
 
+def test_limited_task_runs_alone_over_two_control_processes(project: Project) -> None:
+    alone = """
+import os, time
+
+def alone(payload):
+    os.close(os.open("busy", os.O_CREAT | os.O_EXCL))
+    time.sleep(0.03)
+    os.remove("busy")
+    return payload
+"""
+    project.write("tasks/alone.py", alone)
+    project.write(
+        "cirrus.toml", '[project]\nname = "test"\n[tasks.alone]\nhandler = "tasks.alone:alone"\nconcurrency = 1\n'
+    )
+    project.workflow("w", {"StartAt": "a", "States": {"a": task_state("alone", Next="b"), "b": task_state("alone")}})
+    project.submit(*(payload("w", f"s{n}") for n in range(20)))
+    controls = [project.start("up", "--until-idle") for _ in range(2)]
+    for control in controls:
+        control.communicate(timeout=60)
+    assert set(project.states().values()) == {"COMPLETED"}
+
+
 def test_second_sigterm_leaves_at_once_and_says_what_it_left(busy: Project) -> None:
     busy.submit(payload("steps", "a"))
     first = busy.start("up")

@@ -1,4 +1,4 @@
-"""Throttle on what begins: how much may run at once, and how much may begin in a time, by workflow and by collections.
+"""Limits on what begins: how much may run at once, and how much may begin in a time, by workflow and by collections.
 
 A rate is a debt that is paid off as time passes: what begins adds to it, and nothing begins while it is too large. So
 the average never exceeds the rate, and after a pause no more than a quarter of a second's worth begins at once.
@@ -63,12 +63,17 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """Throttle by workflow and by collections; the collections `*` stand for each that has no entry of its own."""
+    """Limits by workflow and by collections, on executions, and by task, on attempts.
+
+    The collections `*` stand for each that has no entry of its own.
+    """
 
     workflows: Mapping[str, Limit] = field(default_factory=dict)
     collections: Mapping[str, Limit] = field(default_factory=dict)
+    tasks: Mapping[str, Limit] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
+        """Whether anything limits executions."""
         return bool(self.workflows or self.collections)
 
     def of(self, collections: str, workflow: str) -> Iterator[tuple[str, Limit]]:

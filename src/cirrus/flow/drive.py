@@ -22,6 +22,7 @@ from cirrus.flow.call import call, result
 from cirrus.flow.conclude import concluded, failed
 from cirrus.flow.fence import refused
 from cirrus.flow.finished import Finished, finished
+from cirrus.flow.gate import Gate
 from cirrus.flow.home import Home
 from cirrus.flow.nest import DEEPEST, Level, Nest, Path, read_path, show_path
 from cirrus.flow.process import Begun
@@ -84,6 +85,7 @@ class Turn:
     entries: list[Entry] = field(default_factory=list)
     logs: list[AttemptLog] = field(default_factory=list)
     start: dict[str, tuple[Doing, Attempt]] = field(default_factory=dict)
+    granted: Mapping[str, int] = field(default_factory=dict)
     timers: dict[Key, float | None] = field(default_factory=dict)
     stop: list[tuple[str, str]] = field(default_factory=list)
     lost: frozenset[str] = frozenset()
@@ -99,12 +101,23 @@ class Driver:
         self._owner = owner
         self._running: dict[str, Running] = {}
         self._doing: dict[str, Doing] = {}
+        self._gate = Gate(home, owner)
+        self._size = 0
         self._timers = Timers()
         self._machines: dict[bytes, asl.Machine] = {}
         self._finished: dict[str, Finished] = {}
 
     def __len__(self) -> int:
         return len(self._running)
+
+    @property
+    def size(self) -> int:
+        """How many bytes the payloads of attempts have that wait or are under way."""
+        return self._size
+
+    def held_back(self, now: int, changed: bool) -> bool:
+        """Whether attempts at limited tasks wait that may have room now."""
+        return bool(self._gate) and (changed or (self._gate.again is not None and now >= self._gate.again))
 
     def next_timer(self) -> float | None:
         """When the next timer is due, in seconds since the epoch."""
@@ -137,7 +150,11 @@ class Driver:
             turn.timers.setdefault(key, None)
             self._feed(turn, key[0], Input(key[1], fired))
         self._write(turn, now)
+        turn.granted = self._gate.reserve(self._starting(turn), {one.id for one in outcomes}, now)
         return turn
+
+    def _starting(self, turn: Turn) -> list[Attempt]:
+        return [one for doing, one in turn.start.values() if doing.execution_id not in turn.ended]
 
     def _write(self, turn: Turn, now: int) -> None:
         lost = self._home.journal.append(self._owner, turn.entries)
@@ -160,7 +177,7 @@ class Driver:
     def apply(self, turn: Turn, outcomes: Sequence[Outcome]) -> None:
         """Make a committed turn true in memory and start what it asks for."""
         for outcome in outcomes:
-            self._doing.pop(outcome.id, None)
+            self._forget(outcome.id)
         gone = turn.ended.keys()
         self._running.update({key: one for key, one in turn.staged.items() if key not in gone})
         for key, due in turn.timers.items():
@@ -173,7 +190,9 @@ class Driver:
         wanted = {key: pair for key, pair in turn.start.items() if pair[0].execution_id not in gone}
         self._drop(gone)
         self._doing |= {key: doing for key, (doing, _) in wanted.items()}
-        self._compute.submit([one for _, one in wanted.values()])
+        self._size += sum(len(doing.wanted.payload) for doing, _ in wanted.values())
+        starting = [one for _, one in wanted.values()]
+        self._compute.submit(self._gate.admit(starting, {one.id for one in outcomes}, turn.granted))
 
     def drop(self, execution_ids: Iterable[str]) -> None:
         """Let go of executions that someone else has ended or taken over, and stop their tasks."""
@@ -199,8 +218,13 @@ class Driver:
             self._cancel(key)
 
     def _cancel(self, key: str) -> None:
-        if self._doing.pop(key, None) is not None:
+        if self._forget(key) and not self._gate.drop(key):
             self._compute.cancel(key)
+
+    def _forget(self, key: str) -> bool:
+        doing = self._doing.pop(key, None)
+        self._size -= len(doing.wanted.payload) if doing else 0
+        return doing is not None
 
     # ------------------------------------------------------------ what comes in
 

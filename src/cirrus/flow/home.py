@@ -38,11 +38,13 @@ class Workflows(Protocol):
 class Limits:
     """How much at once, and for how long.
 
-    `lease` and `drain` (None: as long as it takes) are in microseconds, `batch_bytes` in bytes, the rest counts.
+    `lease` and `drain` (None: as long as it takes) are in microseconds, `running_bytes` and `batch_bytes` in bytes, the
+    rest counts.
     """
 
     lease: int = 30 * SECOND
     running: int = 200
+    running_bytes: int = 256_000_000
     batch: int = 100
     batch_bytes: int = 32 << 20
     message_attempts: int = 5

@@ -89,6 +89,7 @@ class Worker:
         self._fed_at = 0
         self._stirred_at = 0
         self._seen: int | None = None
+        self._changed = True
         self._starved = False
         self._again: int | None = None
         self._adopting = False
@@ -190,6 +191,7 @@ class Worker:
         if (
             not outcomes
             and not wanted
+            and not self._driver.held_back(now, self._changed)
             and not self._refused
             and not (due is not None and due <= now / SECOND)
             and self._checked_at != now
@@ -223,6 +225,7 @@ class Worker:
     def _take(self, wanted: int, now: int) -> list[Taken]:
         """Messages within the limits; where they were fewer than wanted, when more may come."""
         limits, throttle = self._home.limits, self._home.throttle
+        size = max(1, min(limits.batch_bytes, limits.running_bytes - self._driver.size))
         taken = self._home.queue.take(
             wanted,
             owner=self._owner,
@@ -230,10 +233,10 @@ class Worker:
             until=now + limits.lease,
             only=self._only,
             throttle=throttle,
-            size=limits.batch_bytes,
+            size=size,
         )
         if wanted > 0:
-            self._starved = len(taken) < wanted and sum(len(one.body) for one in taken) < limits.batch_bytes
+            self._starved = len(taken) < wanted and sum(len(one.body) for one in taken) < size
             self._again = self._home.queue.again(throttle, now) if self._starved and self._only is None else None
         return taken
 
@@ -263,15 +266,16 @@ class Worker:
 
     def _wanted(self, now: int) -> int:
         """How many messages to take now: none while nothing has changed since the queue was found empty."""
+        seen = self._home.changes()
+        self._changed, self._seen = seen != self._seen, seen
         if self._drain.is_set() or not self._begins:
             return 0
-        room = self._home.limits.running - len(self._driver)
-        seen = self._home.changes()
-        changed, self._seen = seen != self._seen, seen
+        limits = self._home.limits
+        room = limits.running - len(self._driver) if self._driver.size < limits.running_bytes else 0
         due = self._again is not None and now >= self._again
-        if self._starved and not (changed or due) and self._checked_at != now:
+        if self._starved and not (self._changed or due) and self._checked_at != now:
             return 0
-        return max(0, min(self._home.limits.batch, room))
+        return max(0, min(limits.batch, room))
 
     def _recheck(self, now: int) -> bool:
         if abs(now - self._checked_at) < _RECHECK:
@@ -296,11 +300,12 @@ class Worker:
         """What others dropped, in front of what waits in the queue: more at once while there is more of it."""
         if self._drain.is_set() or not (self._checked_at == now or self._adopting):
             return []
-        room = self._home.limits.running - len(self._driver)
+        limits = self._home.limits
+        room = limits.running - len(self._driver) if self._driver.size < limits.running_bytes else 0
         adopted = self._home.journal.adopt(self._owner, now, room, self._only) if room > 0 else []
-        self._adopting = room <= 0 or len(adopted) == room
+        self._adopting = room <= 0 or bool(adopted)
         left = room - len(adopted)
-        if left > 0 and abs(now - self._taken_up_at) >= self._home.limits.lease // 2:
+        if left > 0 and abs(now - self._taken_up_at) >= limits.lease // 2:
             self._taken_up_at = now
             adopted += take_up(self._home, self._owner, now, left, self._only)
         return adopted

@@ -6,7 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cirrus.core.throttle import Limit
 from cirrus.ports.state_db import Execution
+
+ADOPTED_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,20 @@ class Journal(Protocol):
     def retire(self, owner: str) -> None:
         """A control process ends: what it still holds may be taken over at once."""
 
-    def adopt(self, owner: str, now: int, limit: int, only: Collection[str] | None = None) -> list[Execution]:
+    def reserve(self, owner: str, task: str, held: int, wanted: int, limit: Limit, now: int) -> tuple[int, int | None]:
+        """How many of the attempts that `owner` wants to start at a limited task may, beside those under way (`held`).
+
+        With those of all other owners whose leases last there are never more under way than the limit says, and each
+        that wants some gets its share (`cirrus.core.share`). Those granted count as under way, and cost their part of
+        the rate. Also gives when the rate has room again, where that is what holds the others back.
+        """
+
+    def adopt(
+        self, owner: str, now: int, limit: int, only: Collection[str] | None = None, *, size: int = ADOPTED_BYTES
+    ) -> list[Execution]:
         """Take over running executions whose owner's lease has ended; with `only`, those of these payload ids.
+
+        It stops once their inputs have `size` bytes together; a single larger one is taken over alone.
 
         A lease that ends much later than the adopter's own was written before the clock was set back: it has ended.
         """

@@ -116,7 +116,7 @@ def make_home(
         chance=partial(Random(7).getrandbits, 63),
         changes=store.commits,
         limits=limits or Limits(),
-        throttle=throttle or Throttle(),
+        throttle=Throttle() if throttle is None else throttle,
         policy=policy or Policy(),
     )
 

@@ -9,6 +9,7 @@ import pytest
 
 from cirrus.core.record import Record
 from cirrus.core.state import State
+from cirrus.core.throttle import Limit, parse_rate
 from cirrus.errors import StoreError
 from cirrus.ports.journal import AttemptLog, Entry, Holder
 from cirrus.ports.queue import Message
@@ -21,6 +22,53 @@ LOG = AttemptLog("e", 7, "Make COGs", "to-cog", 1, AT, AT + 5, None, b"said \xff
 
 class JournalContract(PortsContract):
     """The promises of the port."""
+
+    # ---------------------------------------------------------------- limited tasks
+
+    def test_all_owners_together_stay_within_a_limit(self, connect: Connect) -> None:
+        one, other = connect(), connect()
+        for name, ports in (("one", one), ("other", other)):
+            ports.journal.beat(name, AT + LEASE)
+        assert one.journal.reserve("one", "t", 0, 2, Limit(3), AT) == (2, None)
+        assert other.journal.reserve("other", "t", 0, 5, Limit(3), AT) == (1, None)
+        assert one.journal.reserve("one", "u", 0, 5, Limit(3), AT) == (3, None)
+        assert one.journal.reserve("one", "t", 2, 1, Limit(3), AT) == (0, None)
+        assert one.journal.reserve("one", "t", 0, 0, Limit(3), AT) == (0, None)
+        assert other.journal.reserve("other", "t", 1, 4, Limit(3), AT) == (2, None)
+
+    def test_owner_that_has_always_more_to_do_lets_others_in(self, connect: Connect) -> None:
+        one, other = connect(), connect()
+        for name, ports in (("one", one), ("other", other)):
+            ports.journal.beat(name, AT + LEASE)
+        assert one.journal.reserve("one", "t", 0, 50, Limit(4), AT) == (4, None)
+        assert other.journal.reserve("other", "t", 0, 50, Limit(4), AT) == (0, None)
+        assert one.journal.reserve("one", "t", 3, 46, Limit(4), AT) == (0, None)
+        assert other.journal.reserve("other", "t", 0, 50, Limit(4), AT) == (1, None)
+
+    def test_places_of_an_owner_that_is_gone_are_free(self, ports: Ports) -> None:
+        ports.journal.beat("dead", AT + 5)
+        ports.journal.beat("o", AT + LEASE)
+        assert ports.journal.reserve("dead", "t", 0, 2, Limit(2), AT) == (2, None)
+        assert ports.journal.reserve("o", "t", 0, 2, Limit(2), AT) == (0, None)
+        assert ports.journal.reserve("o", "t", 0, 2, Limit(2), AT + 5) == (2, None)
+        assert ports.journal.reserve("o", "t", 0, 0, Limit(2), AT + 5) == (0, None)
+        ports.journal.beat("dead", AT + LEASE)
+        ports.journal.retire("dead")
+        assert ports.journal.reserve("o", "t", 0, 2, Limit(2), AT) == (2, None)
+
+    def test_attempts_start_no_more_often_than_the_rate(self, connect: Connect) -> None:
+        one, other = connect(), connect()
+        limit = Limit(9, parse_rate("2/s"))
+        assert one.journal.reserve("one", "t", 0, 3, limit, AT) == (1, AT + 500_000)
+        assert other.journal.reserve("other", "t", 0, 3, limit, AT + 1) == (0, AT + 500_000)
+        assert other.journal.reserve("other", "t", 0, 3, limit, AT + 500_000) == (1, AT + 1_000_000)
+        assert one.journal.reserve("one", "t", 1, 0, limit, AT + 600_000) == (0, None)
+
+    def test_inputs_taken_over_at_once_are_bounded(self, ports: Ports) -> None:
+        for number in range(3):
+            begin(ports.state_db, payload_id(number), owner="dead", input=bytes([65 + number]) * 1000)
+        found = [len(ports.journal.adopt("o", AT, 9, size=size)) for size in (1500, 1, 1)]
+        assert found == [2, 1, 0]
 
     def test_nothing_is_there_at_first(self, ports: Ports) -> None:
         assert ports.journal.read("e") == []

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from cirrus.adapters.memory.store import Store, Tables
 from cirrus.core.printed import joined
+from cirrus.core.share import Part, admitted
+from cirrus.core.throttle import Limit
 from cirrus.errors import StoreError
-from cirrus.ports.journal import AttemptLog, Entry, Holder
+from cirrus.ports.journal import ADOPTED_BYTES, AttemptLog, Entry, Holder
 from cirrus.ports.state_db import Execution
 
 
@@ -52,16 +55,30 @@ class MemoryJournal:
         """A control process ends: what it still holds may be taken over at once."""
         with self._store.writing() as tables:
             tables.owners.pop(owner, None)
+            tables.slots = {key: part for key, part in tables.slots.items() if key[1] != owner}
             for number, message in tables.messages.items():
                 if message.owner == owner:
                     tables.messages[number] = replace(message, visible=0, owner=None)
             tables.holds = {target: hold for target, hold in tables.holds.items() if hold[0] != owner}
 
-    def adopt(self, owner: str, now: int, limit: int, only: Collection[str] | None = None) -> list[Execution]:
+    def reserve(self, owner: str, task: str, held: int, wanted: int, limit: Limit, now: int) -> tuple[int, int | None]:
+        """How many of the attempts that `owner` wants to start at a limited task may, and when the rate has room."""
+        with self._store.writing() as tables:
+            alive = {name for name, until in tables.owners.items() if now < until <= _latest(tables, owner, now)}
+            parts = {name: part for (other, name), part in tables.slots.items() if other == task and name in alive}
+            parts[owner] = Part(held, wanted)
+            granted, spent, again = admitted(limit, parts, owner, tables.debts.get(f"task {task}"), now)
+            if spent is not None:
+                tables.debts[f"task {task}"] = spent
+            tables.slots[task, owner] = Part(held + granted, wanted - granted)
+        return granted, again
+
+    def adopt(
+        self, owner: str, now: int, limit: int, only: Collection[str] | None = None, *, size: int = ADOPTED_BYTES
+    ) -> list[Execution]:
         """Take over running executions whose owner's lease has ended; with `only`, those of these payload ids."""
         with self._store.writing() as tables:
-            own = tables.owners.get(owner, now)
-            latest = now + 4 * (own - now) if own > now else sys.maxsize
+            latest = _latest(tables, owner, now)
             lost = [
                 execution_id
                 for execution_id, holder in tables.owned.items()
@@ -70,8 +87,11 @@ class MemoryJournal:
                 and (only is None or tables.executions[execution_id].payload_id in only)
                 and not now < tables.owners.get(holder, now) <= latest
             ][:limit]
-            tables.owned |= dict.fromkeys(lost, owner)
-            return [tables.executions[execution_id] for execution_id in lost]
+            found = [tables.executions[execution_id] for execution_id in lost]
+            before = accumulate((len(one.input) for one in found), initial=0)
+            adopted = [one for one, bytes_before in zip(found, before, strict=False) if bytes_before < size]
+            tables.owned |= dict.fromkeys((one.execution_id for one in adopted), owner)
+            return adopted
 
     def held(self, owner: str) -> set[str]:
         """The running executions that `owner` holds."""
@@ -118,6 +138,12 @@ class MemoryJournal:
         with self._store.reading() as tables:
             found = [log for log in tables.logs.values() if log.execution_id == execution_id]
         return sorted(found, key=lambda log: (log.started, log.ref))
+
+
+def _latest(tables: Tables, owner: str, now: int) -> int:
+    """The latest end that a lease can have which was written by the clock as it is now."""
+    own = tables.owners.get(owner, now)
+    return now + 4 * (own - now) if own > now else sys.maxsize
 
 
 def _runs(tables: Tables, execution_id: str) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.failure_kind import FailureKind
 from cirrus.core.record import Record
+from cirrus.core.share import Part
 from cirrus.core.state import State
 from cirrus.core.throttle import Pause
 from cirrus.ports.callbacks import Answer
@@ -91,6 +92,7 @@ class Tables:
     quarantine: dict[str, Kept] = field(default_factory=dict)
     pauses: dict[tuple[str, str], Pause] = field(default_factory=dict)
     debts: dict[str, int] = field(default_factory=dict)
+    slots: dict[tuple[str, str], Part] = field(default_factory=dict)
     priorities: dict[str, int] = field(default_factory=dict)
     bodies: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     outbox: dict[int, Outgoing] = field(default_factory=dict)

@@ -12,7 +12,9 @@ from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.state_db import EXECUTION, execution
 from cirrus.core.keys import id_key
 from cirrus.core.printed import joined
-from cirrus.ports.journal import AttemptLog, Entry, Holder
+from cirrus.core.share import Part, admitted
+from cirrus.core.throttle import Limit
+from cirrus.ports.journal import ADOPTED_BYTES, AttemptLog, Entry, Holder
 from cirrus.ports.state_db import Execution
 
 _FORGOTTEN = 24 * 3600 * 1_000_000  # how long the row of an owner that died is kept, in microseconds
@@ -56,6 +58,7 @@ class SqliteJournal:
         with self._db.group():
             self._db.run("INSERT OR REPLACE INTO owners (name, until, about) VALUES (?, ?, ?)", (owner, until, about))
             self._db.run("DELETE FROM owners WHERE until < ?", (until - _FORGOTTEN,))
+            self._db.run("DELETE FROM slots WHERE owner NOT IN (SELECT name FROM owners)")
 
     def retire(self, owner: str) -> None:
         """A control process ends: what it still holds may be taken over at once."""
@@ -64,8 +67,35 @@ class SqliteJournal:
             sql = "UPDATE messages INDEXED BY messages_away SET visible = 0, owner = NULL"
             self._db.run(f"{sql} WHERE visible > 0 AND owner = ?", (owner,))
             self._db.run("DELETE FROM locks WHERE owner = ?", (owner,))
+            self._db.run("DELETE FROM slots WHERE owner = ?", (owner,))
 
-    def adopt(self, owner: str, now: int, limit: int, only: Collection[str] | None = None) -> list[Execution]:
+    def reserve(self, owner: str, task: str, held: int, wanted: int, limit: Limit, now: int) -> tuple[int, int | None]:
+        """How many of the attempts that `owner` wants to start at a limited task may, and when the rate has room."""
+        with self._db.group():
+            sql = (
+                "SELECT s.owner, s.held, s.wanted FROM slots s JOIN owners o ON o.name = s.owner"
+                " WHERE s.task = ? AND s.owner <> ? AND o.until > ? AND o.until <= ?"
+            )
+            rows = self._db.rows(sql, (task, owner, now, self._latest(owner, now)))
+            parts = {name: Part(*numbers) for name, *numbers in rows} | {owner: Part(held, wanted)}
+            debt = self._db.row("SELECT until FROM debts WHERE name = ?", (f"task {task}",))
+            granted, spent, again = admitted(limit, parts, owner, debt and debt[0], now)
+            if spent is not None:
+                self._db.run("INSERT OR REPLACE INTO debts (name, until) VALUES (?, ?)", (f"task {task}", spent))
+            self._note_slots(task, owner, held + granted, wanted - granted)
+        return granted, again
+
+    def _note_slots(self, task: str, owner: str, held: int, wanted: int) -> None:
+        known = self._db.row("SELECT held, wanted FROM slots WHERE task = ? AND owner = ?", (task, owner))
+        if known != (held, wanted):
+            self._db.run(
+                "INSERT OR REPLACE INTO slots (task, owner, held, wanted) VALUES (?, ?, ?, ?)",
+                (task, owner, held, wanted),
+            )
+
+    def adopt(
+        self, owner: str, now: int, limit: int, only: Collection[str] | None = None, *, size: int = ADOPTED_BYTES
+    ) -> list[Execution]:
         """Take over running executions whose owner's lease has ended; with `only`, those of these payload ids."""
         lost = (
             "e.stopped IS NULL AND e.owner IS NOT NULL AND e.owner <> ?"
@@ -78,10 +108,15 @@ class SqliteJournal:
         if not self._db.row(f"SELECT 1 FROM executions e WHERE {lost} LIMIT 1", who):
             return []
         with self._db.group():
-            rows = self._db.rows(f"{EXECUTION} WHERE {lost} ORDER BY e.id LIMIT ?", (*who, limit))
-            for row in rows:
-                self._db.run("UPDATE executions SET owner = ? WHERE name = ?", (owner, row[0]))
-        return [execution(row) for row in rows]
+            adopted: list[Execution] = []
+            for row in self._db.each(f"{EXECUTION} WHERE {lost} ORDER BY e.id LIMIT ?", (*who, limit)):
+                adopted.append(execution(row))
+                size -= len(adopted[-1].input)
+                if size <= 0:
+                    break
+            for one in adopted:
+                self._db.run("UPDATE executions SET owner = ? WHERE name = ?", (owner, pack(one.execution_id)))
+        return adopted
 
     def _latest(self, owner: str, now: int) -> int:
         """The latest end that a lease can have which was written by the clock as it is now."""

@@ -34,7 +34,7 @@ def show(managed: Managed, raw: bool) -> None:
     tasks = {name: _task(asdict(spec)) for name, spec in project.tasks.items()}
     workflows = {name: str(file) for name, file in project.workflows.items()}
     shown = {"project": project.name, "folder": str(project.folder), "deployment": _masked(where)}
-    limits = {name: _limits(getattr(project.throttle, name)) for name in ("workflows", "collections")}
+    limits = {name: _limits(getattr(project.throttle, name)) for name in ("workflows", "collections", "tasks")}
     shown |= {"buckets": buckets, "tasks": tasks, "workflows": workflows, "limits": limits}
     output.document(shown, raw=raw)
 

@@ -135,6 +135,14 @@ CREATE TABLE pauses (
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
 
+CREATE TABLE slots (                        -- attempts at limited tasks
+    task TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    held INTEGER NOT NULL,                  -- under way
+    wanted INTEGER NOT NULL,                -- that wait
+    PRIMARY KEY (task, owner)
+) WITHOUT ROWID;
+
 CREATE TABLE debts (
     name TEXT PRIMARY KEY,                  -- what a rate is about
     until INTEGER NOT NULL                  -- when what has begun is paid off
