@@ -20,6 +20,7 @@ from cirrus.core.state import ENDED, State
 from cirrus.core.throttle import Limit, Rate, Throttle, parse_rate
 from cirrus.errors import ConfigError
 from cirrus.ports.compute import TaskSpec
+from cirrus.tasks.declared_name import declared_name
 
 FILE = "cirrus.toml"
 _TASK_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -398,7 +399,7 @@ class _Reader:
         return spec
 
     def _check_name(self, where: str, spec: TaskSpec) -> None:
-        declared = _declared_name(self._folder, spec.handler) if spec.handler else None
+        declared = declared_name(self._folder, spec.handler) if spec.handler else None
         if declared and declared != spec.name and spec.params is None:
             self._problems.append(
                 f"{where}.params: is missing: the class is named {declared!r}, so say params = {declared!r} if its"
@@ -476,34 +477,6 @@ def _place(folder: Path, text: str) -> str:
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     return text if "://" in text else str((folder / text).resolve())
-
-
-def _declared_name(folder: Path, handler: str) -> str | None:
-    """The `name` that a Task class in the project's own files gives itself, found without importing it."""
-    import ast
-
-    module, _, attribute = handler.partition(":")
-    base = folder.joinpath(*module.split("."))
-    for file in (base.with_suffix(".py"), base / "__init__.py"):
-        try:
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-        except (OSError, SyntaxError, ValueError):
-            continue
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef) and node.name == attribute:
-                return _name_in(node.body)
-    return None
-
-
-def _name_in(body: list[Any]) -> str | None:
-    import ast
-
-    for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        named = any(isinstance(target, ast.Name) and target.id == "name" for target in targets)
-        if named and isinstance(getattr(node, "value", None), ast.Constant) and isinstance(node.value.value, str):
-            return node.value.value
-    return None
 
 
 def environment() -> dict[str, str]:
