@@ -1,4 +1,5 @@
 # make demo: the main job on real input; make test: the tests; make check: lint, types and tests;
+# make docs: the site of docs/ in site/; any warning is an error;
 # make standins: install what stands in for AWS in tests (they are skipped without it);
 # make chaos: kill control processes and workers for minutes, then look at what came of it (the last line is JSON).
 PYTHON ?= python3
@@ -6,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint types chaos standins clean
+.PHONY: demo test check lint types docs chaos standins clean
 
 demo: $(STAMP)
 	$(BIN)/cirrus demo demo-output --fresh
@@ -21,7 +22,11 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-check: lint types test
+# NO_MKDOCS_2_WARNING quiets an announcement of the theme's makers, which is about none of our pages.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+check: lint types docs test
 
 CHAOS_PAYLOADS ?= 900
 CHAOS_SECONDS ?= 120
@@ -35,11 +40,11 @@ chaos: $(STAMP)
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,geo,stactools,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,geo,stactools,docs,dev]'
 	@touch $@
 
 standins:
 	@PYTHON=$(PYTHON) tests/aws/install_standins.sh
 
 clean:
-	rm -rf $(VENV) .standins demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .standins demo-output site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

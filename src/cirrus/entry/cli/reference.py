@@ -14,12 +14,22 @@ from typing import Any
 
 import click
 
-from cirrus.core.state import TRANSITIONS
+from cirrus.core.state import TRANSITIONS, State
+from cirrus.drawing.graph import CATCH, RULE, Box, Scope, Way
+from cirrus.drawing.svg import draw_svg
 from cirrus.entry.cli import main
 from cirrus.settings import SECTIONS, Setting
 
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _LITERAL = re.compile(r"(?<!`)('[^'`]*\$\{[^'`]*'|\$\{[^}]*\}|<[a-z]+>(?:_<[a-z]+>)*|(?<![\w-])--[a-z][a-z-]+)(?!`)")
+_LOOKS = {
+    State.CLAIMED: "Wait",
+    State.PROCESSING: "Task",
+    State.COMPLETED: "Succeed",
+    State.FAILED: "Fail",
+    State.INVALID: "Fail",
+    State.ABORTED: "Fail",
+}
 _EXITS = (
     (0, "done"),
     (main.RUN_FAILED, "`run`, `run-workflow`: the execution failed, or its input is invalid; its error is printed"),
@@ -29,15 +39,20 @@ _EXITS = (
 
 
 def write(folder: Path) -> list[Path]:
-    """Fill the blocks of every page below a folder; gives the pages that changed."""
-    changed = []
+    """Fill the blocks of every page below a folder, and draw its pictures; gives the files that changed."""
+    changed = [file for name, draw in PICTURES.items() if _update(file := folder / name, draw())]
     for page in sorted(folder.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
-        new = filled(text)
-        if new != text:
-            page.write_text(new, encoding="utf-8")
+        if _update(page, filled(text)):
             changed.append(page)
     return changed
+
+
+def _update(file: Path, text: str) -> bool:
+    if file.exists() and file.read_text(encoding="utf-8") == text:
+        return False
+    file.write_text(text, encoding="utf-8")
+    return True
 
 
 def filled(text: str) -> str:
@@ -163,13 +178,19 @@ def _transitions() -> str:
     return _table(("before", "what happens", "after"), rows)
 
 
-def _diagram() -> str:
-    """The table of changes as a Mermaid diagram; changes between the same two states share an arrow."""
-    arrows: dict[tuple[str, str], list[str]] = {}
+def state_diagram() -> str:
+    """The table of changes as an SVG; those between two states share an arrow, those that begin again are dashed."""
+    arrows: dict[tuple[State, State], list[str]] = {}
     for row in TRANSITIONS:
-        arrows.setdefault((str(row.before or "[*]"), str(row.after)), []).append(row.trigger)
-    lines = [f"    {before} --> {after}: {', '.join(triggers)}" for (before, after), triggers in arrows.items()]
-    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+        if row.before:
+            arrows.setdefault((row.before, row.after), []).append(row.trigger)
+    ways = [
+        Way(before, after, CATCH if after is State.CLAIMED else RULE, ", ".join(triggers))
+        for (before, after), triggers in arrows.items()
+    ]
+    first = next(row.after for row in TRANSITIONS if row.before is None)
+    boxes = {str(state): Box(state, _LOOKS[state]) for state in State}
+    return draw_svg(Scope(first, boxes, tuple(ways)), title="The states of a record")
 
 
 def _exit_codes() -> str:
@@ -194,9 +215,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "commands": _commands,
     "settings": _settings,
     "transitions": _transitions,
-    "state-diagram": _diagram,
     "exit-codes": _exit_codes,
 }
+PICTURES: Mapping[str, Callable[[], str]] = {"reference/state.svg": state_diagram}
+"""Whole files below the documentation's folder."""
 
 
 if __name__ == "__main__":
