@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cirrus.asl import (
@@ -416,6 +416,8 @@ def renamed(state: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @settings(max_examples=300)
+@example([invoke(), MORE[4]], 0)  # what is passed on around a text is opened with it
+@example([invoke(), task(InputPath="$.Payload")], 0)
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=4), st.integers(0, 2**32))
 def test_random_machines_do_the_same_with_texts(states: list[dict[str, Any]], seed: int) -> None:
     named = {f"S{at}": renamed(state, f"S{at}") for at, state in enumerate(states)}

@@ -18,13 +18,13 @@ def opaque_input(raw: Raw, kind: str) -> bool:
 
 
 def opaque_result(raw: Raw, kind: str) -> bool:
-    """Whether a JSONPath Task never looks inside its task's result."""
+    """Whether a JSONPath Task never looks inside its task's result, and lets nothing but the whole of it go on."""
     if "ResultSelector" in raw or "Assign" in raw:
         return False
     if "ResultPath" in raw and raw["ResultPath"] is None:
         return True
-    wanted = ("$", "$.Payload") if kind == "lambda:invoke" else ("$",)
-    return _whole(raw, "ResultPath") and raw.get("OutputPath", "$") in wanted
+    wanted = "$.Payload" if kind == "lambda:invoke" else "$"  # what lambda:invoke answers stands around the result
+    return _whole(raw, "ResultPath") and raw.get("OutputPath", "$") == wanted
 
 
 def _task(raw: Raw, kind: str) -> bool:

@@ -64,8 +64,9 @@ class Database:
             raise StoreError(f"cannot open the state database {path}: {error}") from error
 
     def _configure(self) -> None:
+        if not self._connection.execute("PRAGMA page_count").fetchone()[0]:
+            self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # before anything is written, or never
         for setting in (
-            "auto_vacuum=INCREMENTAL",  # before anything is written: it cannot be turned on later
             "journal_mode=WAL",
             "synchronous=FULL",
             "temp_store=MEMORY",
