@@ -118,7 +118,7 @@ def measured(number: int) -> dict[str, Any]:
         for start in range(0, number, BATCH):
             event = scene.sqs_event(*(_end(scene, name) for name in names[start : start + BATCH]))
             ended(partial(update_state.handle, where, event, "benchmark"))
-        states = where.home().state_db.get([f"scenes/workflow-w/{name}" for name in names]).values()
+        states = scene.where.home().state_db.get([f"scenes/workflow-w/{name}" for name in names]).values()
         assert [str(one.state) for one in states] == ["COMPLETED"] * number
         table = where.variables.state_db
         key = {"collections_workflow": {"S": "scenes_w"}, "itemids": {"S": names[0]}}

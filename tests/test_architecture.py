@@ -31,7 +31,7 @@ RANKS = {
     "backends": 7,
     "testing": 8,
     "app": 8,
-    "deployed": 8,
+    "deployed": 7.5,
     "client": 9,
     "entry": 10,
 }

@@ -47,7 +47,7 @@ def deployment(project: Project, name: str) -> Deployment:
     found = project.deployments.get(name)
     if found is None:
         raise NotFound("deployment", name, f"there are: {', '.join(sorted(project.deployments))}")
-    if found.home != "local":
+    if found.home not in {"local", "aws"}:
         raise ConfigError("cirrus.toml", [f"deployments.{name}.home: {found.home!r} is not served by this version"])
     return found
 
@@ -93,6 +93,8 @@ def open_trial_of(access: Access | None) -> Any:
 
 def open_home(project: Project, where: Deployment, vault: Vault | None = None) -> Home:
     """The ports of a deployment, over a connection of their own."""
+    if where.home == "aws":
+        return _open_aws(project, where, vault)
     objects: Objects = backend("objects", "any")(opens=(vault or open_vault(project)).access)
     targets = _targets(project, where, objects)
     database = backend("database", "sqlite")(where.root / "cirrus.db")
@@ -135,6 +137,28 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
     )
 
 
+def _open_aws(project: Project, where: Deployment, vault: Vault | None) -> Home:
+    """The ports of a deployment on AWS, found by its pointer in the parameter store."""
+    from cirrus.deployed import Deployed
+    from cirrus.variables import read_variables
+
+    clients = backend("clients", "aws")(where.region, profile=where.profile)
+    pointer = where.pointer or where.name
+    found = backend("parameters", "aws")(clients).variables(pointer)
+    variables = read_variables(found, f"/cirrus/deployments/{pointer}")
+    if variables.cli_role:
+        clients = backend("clients", "aws")(where.region, profile=where.profile, role=variables.cli_role)
+    objects: Objects = backend("objects", "any")(opens=(vault or open_vault(project)).access)
+    home = Deployed(variables, clients, where.name).home(objects=objects, checked=True)
+    return replace(home, buckets=where.buckets)
+
+
+def _need_local(where: Deployment, what: str) -> None:
+    """ConfigError where a deployment has no control process and no store of ours."""
+    if where.home == "aws":
+        raise ConfigError("cirrus.toml", [f"deployments.{where.name}.home: {what} is done by services of AWS there"])
+
+
 def open_payloads(home: Home, root: str) -> Payloads:
     """A payload store below a folder or the URL of a store."""
     store: Payloads = backend("payloads", "objects")(root, home.objects)
@@ -165,6 +189,7 @@ def open_worker(
     """A control process for a deployment; with `only`, for these payload ids alone."""
     from cirrus.flow.work import Worker
 
+    _need_local(where, "the work")
     vault = open_vault(project)
     compute = open_compute(project, where, workers=workers, vault=vault)
     about = f"pid {os.getpid()} on {socket.gethostname()}"
@@ -182,6 +207,7 @@ def open_worker(
 
 def open_upkeep(where: Deployment) -> Upkeep:
     """What looks a deployment's store over and copies it; StoreError if there is none."""
+    _need_local(where, "checking and backing up the store")
     upkeep: Upkeep = backend("upkeep", "sqlite")(where.root / "cirrus.db")
     return upkeep
 

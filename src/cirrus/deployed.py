@@ -88,14 +88,22 @@ class Deployed:
     ) -> Home:
         """The ports: for the messages of an `event`, where that is given.
 
-        With `checked`, payloads that are queued are held against the workflows that are deployed.
+        With `checked`, for operators, payloads that are queued are held against the workflows that are deployed, and
+        what is to be sent is left to the sweeper.
         """
         where, payloads = self.variables, self.payloads()
         queue = self.queue()
         inside = queue if event is None else backend("queue", "aws-event")(queue, event)
         tables = backend("tables", "aws")(self.clients)
         root = where.payload_root
-        outbox = backend("outbox", "aws")(tables, where.outbox_table, payloads, state_table=where.state_db, root=root)
+        outbox = backend("outbox", "aws")(
+            tables,
+            where.outbox_table,
+            payloads,
+            state_table=where.state_db,
+            root=root,
+            **({"grace": 0, "keep_all": True} if checked else {}),
+        )
         engine = backend("engine", "aws")(self.clients, self.arns, payloads, root)
         targets = self._targets()
         namespace = where.metric_namespace

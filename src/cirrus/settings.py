@@ -248,6 +248,9 @@ DEPLOYMENT = (
     Setting("delivery_attempts", _count, 8, "a delivery is parked after so many attempts"),
     Setting("buckets", _stores, {}, "folders or stores that names of buckets in state machines stand for"),
     Setting("variables", _texts, {}, "variables for payload templates"),
+    Setting("region", _text, None, "on AWS: its region; the environment's own where it is not given"),
+    Setting("profile", _text, None, "on AWS: the profile of credentials; the environment's own where it is not given"),
+    Setting("pointer", _text, None, "on AWS: its name in the parameter store, where that is not the deployment's"),
 )
 RETENTION = (
     Setting("histories", _ages, {}, "what happened in executions, step by step: `30d`, or `{ COMPLETED = '30d' }`"),
@@ -294,6 +297,9 @@ class Deployment:
     retention: Mapping[str, Any] = field(default_factory=dict)
     buckets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    region: str | None = None
+    profile: str | None = None
+    pointer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def moto(folder: Path) -> Iterator[str]:
     config = folder / "moto.json"
     config.write_text('{"stepfunctions": {"execute_state_machine": true}}')
     command = [str(HERE / "bin/moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    with _running(command, folder, "moto", CREDENTIALS):
+    with _running(command, folder, "moto", {**CREDENTIALS, "MOTO_ACCOUNT_ID": ACCOUNT}):
         url = f"http://127.0.0.1:{port}"
         _wait(lambda: _answers(url), "moto")
         body = b'{"stepfunctions": {"execute_state_machine": true}}'

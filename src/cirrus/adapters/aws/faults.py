@@ -11,7 +11,8 @@ from cirrus.errors import StoreError
 
 def code(error: Any) -> str:
     """The error code of a refused call, empty for one that got no answer."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    response = getattr(error, "response", None)  # None too where the connection broke
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
 @contextmanager

@@ -28,6 +28,7 @@ LONGEST = 43_200
 _ROUNDS = 5
 _PAUSE = 0.1
 _REASON = 500
+_GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight"})  # settled or given back before
 Entry = dict[str, Any]
 
 
@@ -95,7 +96,7 @@ class SqsQueue:
         for round_ in range(_ROUNDS):
             with reported(f"{what} to {url}"):
                 answer = call({"QueueUrl": url, "Entries": list(left.values())})
-            failed = answer.get("Failed", [])
+            failed = [one for one in answer.get("Failed", []) if one.get("Code") not in _GONE]
             left = {one["Id"]: left[one["Id"]] for one in failed}
             if not left or all(one.get("SenderFault") for one in failed):
                 break

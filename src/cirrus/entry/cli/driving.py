@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from cirrus.app import open_home, open_worker
+from cirrus.core.decide import Action, decide
 from cirrus.core.instant import iso
 from cirrus.core.record import Record
 from cirrus.core.state import ENDED, State
 from cirrus.entry.cli.output import say
 from cirrus.flow import query
 from cirrus.flow.home import Home
-from cirrus.flow.submit import submit
+from cirrus.flow.submit import read, submit
 from cirrus.flow.work import Progress, Worker
 from cirrus.settings import Deployment, Project
+
+_REMOTE_POLL = 1.0
 
 
 @contextmanager
@@ -68,6 +71,8 @@ def run_payload(project: Project, where: Deployment, text: bytes, timeout: float
     from cirrus.entry.cli.main import RUN_FAILED, TIMED_OUT
 
     home = open_home(project, where)
+    if home.engine is not None:
+        return _run_elsewhere(home, text, timeout, max(poll, _REMOTE_POLL))
     submitted = next(iter(submit(home, [text])))
     if submitted.payload_id is None or submitted.result != "queued":
         say(f"rejected: {submitted.reason}")
@@ -83,6 +88,32 @@ def run_payload(project: Project, where: Deployment, text: bytes, timeout: float
     if found.updated < began:
         say(f"nothing ran: {payload_id} is {found.state} since {iso(found.updated)}; set replace to run it again")
     return _show(home, found, RUN_FAILED)
+
+
+def _run_elsewhere(home: Home, text: bytes, timeout: float, poll: float) -> int:
+    """As `run_payload` where functions do the work: queue it and look at its record until that has changed."""
+    from cirrus.entry.cli.main import RUN_FAILED, TIMED_OUT
+
+    payload = read(home, text)
+    payload_id = str(payload.id)
+    before = home.state_db.get([payload_id]).get(payload_id)
+    now = home.clock()
+    if before and decide(before, replace=payload.replace, now=now, lease=home.limits.lease).action is Action.SKIP:
+        since = f"{before.state} since {iso(before.updated)}"
+        say(f"nothing is queued: {payload_id} is {since}; set replace to run it again")
+        return _show(home, before, RUN_FAILED) if before.state in ENDED else 1
+    submitted = next(iter(submit(home, [text])))
+    if submitted.result != "queued":
+        say(f"rejected: {submitted.reason}")
+        return 1
+    known, deadline = before.executions if before else (), time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        found = home.state_db.get([payload_id]).get(payload_id)
+        if found is not None and found.state in ENDED and found.executions != known:
+            return _show(home, found, RUN_FAILED)
+        time.sleep(poll)
+    say(f"timed out after {timeout:g} s: {payload_id} has not ended yet, and goes on")
+    return TIMED_OUT
 
 
 def _drive(
