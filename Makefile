@@ -40,7 +40,7 @@ chaos: $(STAMP)
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,geo,stactools,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[aws,deploy,geo,stactools,docs,dev]'
 	@touch $@
 
 standins:

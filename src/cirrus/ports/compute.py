@@ -15,7 +15,8 @@ class TaskSpec:
     Task class's own `name`. `concurrency` is the most attempts at once, None for no limit of its own. `memory` in
     bytes is what an attempt may use with its child processes: one that uses more fails with `Runtime.OutOfMemory`.
     An `inline` task is a function that runs in the control process, without a time limit. `buckets` are the declared
-    buckets that it may use, beside that of the data store.
+    buckets that it may use, beside that of the data store. The last five are for AWS: with `cpu` (virtual cores),
+    `gpu` or `spot` it is a job of Batch there; `policies` are ARNs.
     """
 
     name: str
@@ -28,6 +29,11 @@ class TaskSpec:
     memory: int | None = None
     inline: bool = False
     buckets: tuple[str, ...] = ()
+    cpu: float | None = None
+    gpu: int | None = None
+    spot: bool = False
+    image: str | None = None
+    policies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

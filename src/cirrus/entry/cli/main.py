@@ -23,6 +23,8 @@ COMMANDS = {
     "payload": (f"{_HERE}.payload:payload", "Check and fill in payloads, without a deployment."),
     "workflow": (f"{_HERE}.workflow:workflow", "Check workflows, draw them, and try them out in memory."),
     "secrets": (f"{_HERE}.secrets:secrets", "Where credentials of buckets are, and whether they work."),
+    "deploy": (f"{_HERE}.deploy:deploy", "Deploy the project on AWS."),
+    "destroy": (f"{_HERE}.deploy:destroy", "Delete a deployment on AWS."),
     "list-deployments": (f"{_HERE}.deployments:list_deployments", "The deployments of the project."),
     "doctor": (f"{_HERE}.doctor:doctor", "What is wrong here, and what to do about it."),
     "demo": (f"{_HERE}.demo:demo", "Process a real Landsat scene, fail, fix, and rerun."),

@@ -18,7 +18,8 @@ from cirrus.core.state import TRANSITIONS, State
 from cirrus.drawing.graph import CATCH, RULE, Box, Scope, Way
 from cirrus.drawing.svg import draw_svg
 from cirrus.entry.cli import main
-from cirrus.settings import SECTIONS, Setting
+from cirrus.settings import SECTIONS
+from cirrus.settings.values import Setting
 
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _LITERAL = re.compile(r"(?<!`)('[^'`]*\$\{[^'`]*'|\$\{[^}]*\}|<[a-z]+>(?:_<[a-z]+>)*|(?<![\w-])--[a-z][a-z-]+)(?!`)")

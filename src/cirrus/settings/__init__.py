@@ -3,263 +3,131 @@
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cirrus.adapters.objects.location import names_store
-from cirrus.core.bucket import DEFAULT_SECRET, SOURCES, Bucket, Reference
-from cirrus.core.instant import parse_duration
+from cirrus.core.bucket import DEFAULT_SECRET, Bucket, Reference
 from cirrus.core.payload_id import WORKFLOW_NAME
-from cirrus.core.state import ENDED, State
-from cirrus.core.throttle import Limit, Rate, Throttle, parse_rate
+from cirrus.core.throttle import Limit, Throttle
 from cirrus.errors import ConfigError
 from cirrus.ports.compute import TaskSpec
+from cirrus.settings import values as kinds
+from cirrus.settings.cloud import CLOUD, TASK_CLOUD, Cloud, cloud, misplaced
+from cirrus.settings.values import Setting
 from cirrus.tasks.declared_name import declared_name
 
 FILE = "cirrus.toml"
 _TASK_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_HANDLER = re.compile(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]I?B)", re.IGNORECASE)
-_UNITS = {
-    **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)},
-    **{f"{letter}IB": 1024**power for power, letter in enumerate("KMGT", 1)},
-}
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}|(?:gs|az|azure|adl|abfs|abfss)://[^/\s?#]+")
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One key of a table: how its value is read (ValueError says what was expected), default, and help.
-
-    The value of a `hidden` one is not shown in messages: it may be a secret that stands where its reference should.
-    """
-
-    name: str
-    read: Callable[[Any], Any]
-    default: Any
-    help: str
-    hidden: bool = False
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a string that is not empty")
-    return value
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("a whole number from 1 up")
-    return value
-
-
-def _duration(value: Any) -> float:
-    try:
-        seconds = (
-            float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else parse_duration(value)
-        )
-    except (TypeError, ValueError):
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise ValueError("a duration such as '15m', '30s' or '1.5h', or a number of seconds")
-    return seconds
-
-
-def _ages(value: Any) -> dict[str, float]:
-    """Seconds by end state; one duration is that of all."""
-    try:
-        ages = value if isinstance(value, dict) else dict.fromkeys(sorted(ENDED), value)
-        found = {str(State.parse(name)): _duration(age) for name, age in ages.items()}
-    except ValueError:
-        found = {}
-    if not found or not ENDED.issuperset(found):
-        raise ValueError(f"a duration such as '30d', or a table of durations by end state ({', '.join(sorted(ENDED))})")
-    return found
-
-
-def _size(value: Any) -> int:
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else value
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1_000_000:
-        raise ValueError("a size from 1MB up, such as '512MB', '2GB' or '1.5GiB', or a number of bytes")
-    return size
-
-
-def _rate(value: Any) -> Rate:
-    try:
-        return parse_rate(value)
-    except (TypeError, ValueError):
-        raise ValueError("a rate such as '10/s', '600/m' or '1.5/h'") from None
-
-
-def _flag(value: Any) -> bool:
-    if value is not True and value is not False:
-        raise ValueError("true or false")
-    return value
-
-
-def _handler(value: Any) -> str:
-    if not isinstance(value, str) or not _HANDLER.fullmatch(value):
-        raise ValueError("'module:Name', the name of a stactask Task class or of a function")
-    return value
-
-
-def _command(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
-        raise ValueError("an array of words, the program first")
-    missing = [place for place in ("{input}", "{output}") if not any(place in word for word in value)]
-    if missing:
-        raise ValueError(f"an array of words that holds {' and '.join(missing)}")
-    return tuple(value)
-
-
-def _texts(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(member, str) for member in value.values()):
-        raise ValueError('a table of strings, such as { GDAL_CACHEMAX = "512" }')
-    return dict(value)
-
-
-def _home(value: Any) -> str:
-    if value not in ("local", "cluster", "aws"):
-        raise ValueError("'local', 'cluster' or 'aws'")
-    return str(value)
-
-
-def _store(value: Any) -> str:
-    text = _text(value)
-    if "://" in text and not text.startswith("file://") and not names_store(text):
-        raise ValueError("a folder or the URL of a store that can be written to, such as s3://bucket/prefix,")
-    return text
-
-
-def _webhook(value: Any) -> str:
-    if not isinstance(value, str) or not re.match(r"https?://[^/\s]", value):
-        raise ValueError("a URL that begins with https:// or http://")
-    return value
-
-
-def _stores(value: Any) -> dict[str, str]:
-    return {name: _store(place) for name, place in _texts(value).items()}
-
-
-def _store_or_none(value: Any) -> str | None:
-    if value is False:
-        return None
-    try:
-        return _store(value)
-    except ValueError as error:
-        raise ValueError(f"{error}, or false for none,") from None
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-        raise ValueError('an array of names, such as ["scenes"]')
-    return tuple(dict.fromkeys(value))
-
-
-def _endpoint(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
-        raise ValueError("an http or https URL without user and password")
-    return value.rstrip("/")
-
-
-def _reference(value: Any) -> Reference:
-    source, mark, name = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if source not in SOURCES or (mark and not name) or (not name and source in ("env", "file")):
-        raise ValueError(
-            "a reference (env:PREFIX, file:PATH, keyring:NAME, secretsmanager or secretsmanager:NAME), never the secret"
-        )
-    if source == "env" and not re.fullmatch(r"[A-Za-z_]\w*", name):
-        raise ValueError("env: and the beginning of the names of variables")
-    return Reference(source, name)
-
-
-PROJECT = (Setting("name", _text, None, "the project's name"),)
+PROJECT = (Setting("name", kinds.text, None, "the project's name"),)
 TASK = (
-    Setting("handler", _handler, None, "`module:Name` of a stactask Task class or a function payload -> payload"),
-    Setting("command", _command, None, "any program: an array of words with `{input}` and `{output}`"),
-    Setting("timeout", _duration, None, "the longest that an attempt may take, such as `15m`"),
-    Setting("concurrency", _count, None, "at most so many attempts at once, in all control processes together"),
-    Setting("rate", _rate, None, "attempts start no more often, in all control processes together: `10/s`, `600/m`"),
-    Setting("env", _texts, {}, "environment variables of the task"),
-    Setting("params", _text, None, "the name under which the payload's `tasks` holds its parameters"),
-    Setting("memory", _size, None, "the most memory that an attempt and its child processes may use, such as `2GB`"),
-    Setting("inline", _flag, False, "`true` runs a tiny, pure function in the control process, without a time limit"),
-    Setting("buckets", _names, (), "the `[buckets]` that it may use, beside that of the deployment's `data`"),
+    Setting("handler", kinds.handler, None, "`module:Name` of a stactask Task class or a function payload -> payload"),
+    Setting("command", kinds.command, None, "any program: an array of words with `{input}` and `{output}`"),
+    Setting("timeout", kinds.duration, None, "the longest that an attempt may take, such as `15m`"),
+    Setting("concurrency", kinds.count, None, "at most so many attempts at once, in all control processes together"),
+    Setting(
+        "rate", kinds.rate, None, "attempts start no more often, in all control processes together: `10/s`, `600/m`"
+    ),
+    Setting("env", kinds.texts, {}, "environment variables of the task"),
+    Setting("params", kinds.text, None, "the name under which the payload's `tasks` holds its parameters"),
+    Setting(
+        "memory", kinds.size, None, "the most memory that an attempt and its child processes may use, such as `2GB`"
+    ),
+    Setting(
+        "inline", kinds.flag, False, "`true` runs a tiny, pure function in the control process, without a time limit"
+    ),
+    Setting("buckets", kinds.names, (), "the `[buckets]` that it may use, beside that of the deployment's `data`"),
+    *TASK_CLOUD,
 )
 BUCKET = (
-    Setting("endpoint", _endpoint, None, "the URL of a service that speaks S3; AWS where it is not given", hidden=True),
-    Setting("region", _text, None, "its region, such as `eu-central-1`"),
-    Setting("requester_pays", _flag, False, "`true` if whoever reads pays, and agrees to"),
-    Setting("anonymous", _flag, False, "`true` opens it without credentials"),
-    Setting("path_style", _flag, None, "whether its name stands in the URL's path; `true` where `endpoint` is given"),
+    Setting(
+        "endpoint", kinds.endpoint, None, "the URL of a service that speaks S3; AWS where it is not given", hidden=True
+    ),
+    Setting("region", kinds.text, None, "its region, such as `eu-central-1`"),
+    Setting("requester_pays", kinds.flag, False, "`true` if whoever reads pays, and agrees to"),
+    Setting("anonymous", kinds.flag, False, "`true` opens it without credentials"),
+    Setting(
+        "path_style", kinds.flag, None, "whether its name stands in the URL's path; `true` where `endpoint` is given"
+    ),
     Setting(
         "secret",
-        _reference,
+        kinds.reference,
         None,
         "where its credentials are: `env:PREFIX`, `file:PATH`, `keyring:NAME`, `secretsmanager`; the environment's own",
         hidden=True,
     ),
 )
 LIMIT = (
-    Setting("max_running", _count, None, "at most so many executions at once, in all control processes together"),
-    Setting("rate", _rate, None, "executions begin no more often, in all control processes together: `10/s`, `600/m`"),
+    Setting("max_running", kinds.count, None, "at most so many executions at once, in all control processes together"),
+    Setting(
+        "rate", kinds.rate, None, "executions begin no more often, in all control processes together: `10/s`, `600/m`"
+    ),
 )
-WORKFLOW = (Setting("definition", _text, None, "the state machine, below the project's folder"), *LIMIT)
+WORKFLOW = (Setting("definition", kinds.text, None, "the state machine, below the project's folder"), *LIMIT)
 DEPLOYMENT = (
-    Setting("home", _home, "local", "where it runs: `local`, `cluster` or `aws`"),
-    Setting("root", _text, None, "the folder of its database, payloads and logs"),
-    Setting("data", _store, "./data", "where uploads go whose path_template names no store: a folder or a store's URL"),
+    Setting("home", kinds.home, "local", "where it runs: `local`, `cluster` or `aws`"),
+    Setting("root", kinds.text, None, "the folder of its database, payloads and logs"),
+    Setting(
+        "data", kinds.store, "./data", "where uploads go whose path_template names no store: a folder or a store's URL"
+    ),
     Setting(
         "catalog",
-        _store_or_none,
+        kinds.store_or_none,
         "./catalog",
         "the static STAC catalog of published Items: a folder or a store's URL, or `false` for none",
     ),
-    Setting("workers", _count, None, "at most so many worker processes; the number of cores (at least 2)"),
-    Setting("worker_attempts", _count, 10_000, "a worker process is replaced after so many attempts"),
-    Setting("worker_age", _duration, 3600.0, "a worker process is replaced when it is so old and idle"),
+    Setting("workers", kinds.count, None, "at most so many worker processes; the number of cores (at least 2)"),
+    Setting("worker_attempts", kinds.count, 10_000, "a worker process is replaced after so many attempts"),
+    Setting("worker_age", kinds.duration, 3600.0, "a worker process is replaced when it is so old and idle"),
     Setting(
         "worker_memory",
-        _size,
+        kinds.size,
         512_000_000,
         "a worker process is replaced when it has grown by so much after an attempt, such as `2GB`",
     ),
-    Setting("max_running", _count, 200, "at most so many executions at once in each control process"),
+    Setting("max_running", kinds.count, 200, "at most so many executions at once in each control process"),
     Setting(
         "max_running_size",
-        _size,
+        kinds.size,
         256_000_000,
         "begin no more while the payloads that tasks have or wait for take so much, in each control process",
     ),
-    Setting("lease", _duration, 30.0, "how long the work of a control process that died stays untouched"),
-    Setting("drain", _duration, None, "how long what runs may go on after SIGTERM or an interrupt; until it has ended"),
-    Setting("events_file", _text, None, "a file to which workflow events are appended, as NDJSON"),
-    Setting("events_webhook", _webhook, None, "a URL to which workflow events are posted"),
-    Setting("items_file", _text, None, "a file to which publish messages are appended, as NDJSON"),
-    Setting("items_webhook", _webhook, None, "a URL to which publish messages are posted"),
-    Setting("delivery_attempts", _count, 8, "a delivery is parked after so many attempts"),
-    Setting("buckets", _stores, {}, "folders or stores that names of buckets in state machines stand for"),
-    Setting("variables", _texts, {}, "variables for payload templates"),
-    Setting("region", _text, None, "on AWS: its region; the environment's own where it is not given"),
-    Setting("profile", _text, None, "on AWS: the profile of credentials; the environment's own where it is not given"),
-    Setting("pointer", _text, None, "on AWS: its name in the parameter store, where that is not the deployment's"),
+    Setting("lease", kinds.duration, 30.0, "how long the work of a control process that died stays untouched"),
+    Setting(
+        "drain", kinds.duration, None, "how long what runs may go on after SIGTERM or an interrupt; until it has ended"
+    ),
+    Setting("events_file", kinds.text, None, "a file to which workflow events are appended, as NDJSON"),
+    Setting("events_webhook", kinds.webhook, None, "a URL to which workflow events are posted"),
+    Setting("items_file", kinds.text, None, "a file to which publish messages are appended, as NDJSON"),
+    Setting("items_webhook", kinds.webhook, None, "a URL to which publish messages are posted"),
+    Setting("delivery_attempts", kinds.count, 8, "a delivery is parked after so many attempts"),
+    Setting("buckets", kinds.stores, {}, "folders or stores that names of buckets in state machines stand for"),
+    Setting("variables", kinds.texts, {}, "variables for payload templates"),
+    Setting("region", kinds.text, None, "on AWS: its region; the environment's own where it is not given"),
+    Setting(
+        "profile", kinds.text, None, "on AWS: the profile of credentials; the environment's own where it is not given"
+    ),
+    Setting("pointer", kinds.text, None, "on AWS: its name in the parameter store, where that is not the deployment's"),
+    *CLOUD,
 )
 RETENTION = (
-    Setting("histories", _ages, {}, "what happened in executions, step by step: `30d`, or `{ COMPLETED = '30d' }`"),
-    Setting("logs", _ages, {}, "what tasks printed: as `histories`"),
-    Setting("records", _ages, {}, "records with all that belongs to them: as `histories`"),
-    Setting("events", _duration, None, "workflow events"),
-    Setting("deliveries", _duration, None, "what the outbox knows of deliveries that were sent"),
-    Setting("tmp", _duration, 864_000.0, "payloads that travelled by URL: `tmp/oversized` and `tmp/batch`"),
-    Setting("invalid", _duration, None, "messages in quarantine"),
+    Setting(
+        "histories", kinds.ages, {}, "what happened in executions, step by step: `30d`, or `{ COMPLETED = '30d' }`"
+    ),
+    Setting("logs", kinds.ages, {}, "what tasks printed: as `histories`"),
+    Setting("records", kinds.ages, {}, "records with all that belongs to them: as `histories`"),
+    Setting("events", kinds.duration, None, "workflow events"),
+    Setting("deliveries", kinds.duration, None, "what the outbox knows of deliveries that were sent"),
+    Setting("tmp", kinds.duration, 864_000.0, "payloads that travelled by URL: `tmp/oversized` and `tmp/batch`"),
+    Setting("invalid", kinds.duration, None, "messages in quarantine"),
 )
 SECTIONS: Mapping[str, tuple[Setting, ...]] = {
     "project": PROJECT,
@@ -274,7 +142,10 @@ SECTIONS: Mapping[str, tuple[Setting, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where the project runs; paths are absolute; `lease` and what `retention` holds are in seconds."""
+    """Where the project runs; paths are absolute; `lease` and what `retention` holds are in seconds.
+
+    `cloud` is there where `home` is `aws`.
+    """
 
     name: str
     home: str
@@ -300,6 +171,7 @@ class Deployment:
     region: str | None = None
     profile: str | None = None
     pointer: str | None = None
+    cloud: Cloud | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +217,7 @@ class _Reader:
     def project(self, document: dict[str, Any]) -> Project:
         self._unknown("", document, ["project", "tasks", "buckets", "workflows", "collections", "deployments"])
         head = self._table("project", document.get("project", {}), PROJECT)
+        self._name = str(head["name"] or self._folder.name)
         tasks = {name: self._task(name, table) for name, table in self._tables(document, "tasks").items()}
         buckets = {name: self._bucket(name, table) for name, table in self._tables(document, "buckets").items()}
         self._check_buckets(tasks, buckets)
@@ -354,9 +227,7 @@ class _Reader:
         deployments = {name: self._deployment(name, table) for name, table in named.items()}
         if self._problems:
             raise ConfigError(self._source, self._problems)
-        return Project(
-            head["name"] or self._folder.name, self._folder, tasks, workflows, deployments, buckets, throttle
-        )
+        return Project(self._name, self._folder, tasks, workflows, deployments, buckets, throttle)
 
     def _tables(self, document: dict[str, Any], section: str) -> dict[str, Any]:
         value = document.get(section, {})
@@ -472,7 +343,18 @@ class _Reader:
         values["buckets"] = {name: _place(self._folder, place) for name, place in values["buckets"].items()}
         for key in ("events_file", "items_file"):
             values[key] = values[key] and str(self._folder / values[key])
+        given = {one.name: values.pop(one.name) for one in CLOUD}
+        values["cloud"] = self._cloud(name, given) if values["home"] == "aws" else None
+        said = misplaced(values["home"], rest if isinstance(rest, dict) else {})
+        self._problems += (f"{where}.{problem}" for problem in said)
         return Deployment(name=name, **values)
+
+    def _cloud(self, name: str, given: dict[str, Any]) -> Cloud | None:
+        try:
+            return cloud(self._folder, self._name, name, given)
+        except ConfigError as error:
+            self._problems += (f"deployments.{name}.{problem}" for problem in error.problems)
+            return None
 
 
 def _limit(values: Mapping[str, Any]) -> Limit:

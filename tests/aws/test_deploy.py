@@ -1,0 +1,117 @@
+"""Deploy, use, change and destroy a project on ministack, whose CloudFormation has everything but Batch."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cirrus.adapters.aws.clients import Clients
+from cirrus.adapters.aws.parameters import ParameterStore
+from cirrus.app import open_project
+from cirrus.deployed import Deployed
+from cirrus.deploying.deploy import Deployer
+from cirrus.entry.cli.main import cirrus
+from cirrus.testing.builders import document
+from cirrus.variables import read_variables
+from tests.deploying.projects import small
+
+PATIENCE = 90.0
+
+
+class Desk:
+    """The command line in a project, and what it printed."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> list[Any]:
+        cirrus.main(["-p", str(self.folder), *words], standalone_mode=False)
+        return [json.loads(line) if line[0] in "{[" else line for line in self._capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where what pip got is kept from one project to the next."""
+    return tmp_path_factory.mktemp("wheels")
+
+
+@pytest.fixture
+def desk(
+    ministack_url: str,
+    aws: Callable[..., None],
+    tmp_path: Path,
+    wheels: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Desk:
+    aws(ministack_url)
+    project = small(tmp_path / "project")
+    (project / ".cirrus").mkdir()
+    (project / ".cirrus/build").symlink_to(wheels)
+    return Desk(project, capsys)
+
+
+def until(what: str, look: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"{what}: not within {PATIENCE:g} s")
+
+
+def test_whole_walk(desk: Desk) -> None:
+    clients = Clients()
+    planned = desk("deploy", "prod", "--plan")
+    assert {"action": "Add", "type": "AWS::DynamoDB::Table", "name": "StateTable", "replaced": "False"} in planned
+    assert clients("cloudformation").list_stacks()["StackSummaries"] == []
+
+    made = desk("deploy", "prod")
+    assert {one["name"] for one in made} == {one["name"] for one in planned}
+
+    variables = read_variables(ParameterStore(clients).variables("prod"), "prod")
+    home = Deployed(variables, clients).home()
+    payload = document("a", process="greet")
+    body = json.dumps(payload)
+    clients("sqs").send_message(QueueUrl=variables.process_queue_url, MessageBody=body)
+
+    def ended() -> bool:
+        found = home.state_db.get(["scenes/workflow-greet/a"]).get("scenes/workflow-greet/a")
+        return found is not None and str(found.state) == "COMPLETED"
+
+    until("the payload completes", ended)
+    assert desk("deploy", "prod") == []  # nothing has changed
+
+    task = desk.folder / "tasks/mine.py"
+    task.write_text(task.read_text().replace("hello'", "good morning'"))
+    changed = desk("deploy", "prod", "--plan")
+    assert {one["action"] for one in changed} == {"Modify"}  # and what refers to the function, as CloudFormation does
+    assert "TaskHelloFunction" in {one["name"] for one in changed}
+    assert not {"ProcessFunction", "StateTable"} & {one["name"] for one in changed}
+    assert [one["name"] for one in desk("deploy", "prod")] == [one["name"] for one in changed]
+
+    left = desk("destroy", "prod", "--yes")
+    assert len(left) == 4
+    assert ParameterStore(clients).deployments() == []
+    assert variables.state_db in clients("dynamodb").list_tables()["TableNames"]
+    assert variables.payload_bucket in [one["Name"] for one in clients("s3").list_buckets()["Buckets"]]
+
+
+def test_destroyed_with_its_data(desk: Desk) -> None:
+    clients = Clients()
+    project = open_project(desk.folder)
+    deployer = Deployer(project, project.deployments["prod"], lambda _: None, every=0.5)
+    deployer.deploy()
+    outputs = deployer.outputs()
+    clients("s3").put_object(Bucket=outputs["DataBucket"], Key="x/y", Body=b"z")
+    assert desk("destroy", "prod", "--yes", "--with-data") == []
+    assert not {outputs["StateTable"], outputs["OutboxTable"]} & set(clients("dynamodb").list_tables()["TableNames"])
+    buckets = {one["Name"] for one in clients("s3").list_buckets()["Buckets"]}
+    assert not {outputs["DataBucket"], outputs["PayloadBucket"]} & buckets
+    assert not [one for one in buckets if "-code-" in one]
