@@ -130,7 +130,7 @@ RESULTS = [
     (task(ResultSelector={"a.$": "$.a"}, ResultPath=None), False),
     (task(Assign={"v.$": "$.a"}), False),
     (task(QueryLanguage="JSONata"), False),
-    (invoke(), True),
+    (invoke(), False),
     (invoke(OutputPath="$.Payload"), True),
     (invoke(OutputPath="$.Payload.a"), False),
     (invoke(OutputPath="$.Payload", ResultPath="$.r"), False),
