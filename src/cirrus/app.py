@@ -7,7 +7,8 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
         ),
         throttle=project.throttle,
         policy=_policy(where.retention),
+        bell=backend("bell", "local")(where.root),
     )
 
 
@@ -157,6 +159,16 @@ def _need_local(where: Deployment, what: str) -> None:
     """ConfigError where a deployment has no control process and no store of ours."""
     if where.home == "aws":
         raise ConfigError("cirrus.toml", [f"deployments.{where.name}.home: {what} is done by services of AWS there"])
+
+
+@contextmanager
+def woken(where: Deployment, worker: Worker) -> Iterator[None]:
+    """Let a control process hear what is queued by others on this machine, as long as the block lasts."""
+    listener = backend("listener", "local")(where.root, f"{os.getpid()}-{secrets.token_hex(4)}", worker.wake)
+    try:
+        yield
+    finally:
+        listener.close()
 
 
 def open_payloads(home: Home, root: str) -> Payloads:

@@ -21,6 +21,8 @@ _CLASSES = {
     ("upkeep", "sqlite"): "cirrus.adapters.sqlite.upkeep:SqliteUpkeep",
     ("objects", "any"): "cirrus.adapters.objects.store:ObjectStores",
     ("parameters", "local"): "cirrus.adapters.local.task_parameters:TaskParameters",
+    ("bell", "local"): "cirrus.adapters.local.doorbell:Doorbell",
+    ("listener", "local"): "cirrus.adapters.local.doorbell:Listener",
     ("compute", "local"): "cirrus.adapters.local.pool:LocalPool",
     ("secrets", "variables"): "cirrus.adapters.secrets.environment:variables",
     ("secrets", "env"): "cirrus.adapters.secrets.environment:EnvironmentSecrets",

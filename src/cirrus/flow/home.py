@@ -9,6 +9,7 @@ from typing import Protocol
 from cirrus.core.execution_id import LOCAL, Arns
 from cirrus.core.instant import SECOND
 from cirrus.core.throttle import Throttle
+from cirrus.ports.bell import Bell, Silent
 from cirrus.ports.callbacks import Callbacks
 from cirrus.ports.campaigns import Campaigns
 from cirrus.ports.engine import Engine
@@ -82,6 +83,7 @@ class Home:
     buckets: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     throttle: Throttle = field(default_factory=Throttle)
+    bell: Bell = field(default_factory=Silent)
     policy: Policy = field(default_factory=Policy)
     engine: Engine | None = None
     arns: Arns = LOCAL

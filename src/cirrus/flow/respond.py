@@ -11,11 +11,13 @@ from cirrus.flow.home import Home
 def send_task_success(home: Home, token: str, output: Any) -> None:
     """The waiting task succeeded with `output`. NotFound if no task waits under this token."""
     home.callbacks.answer(token, "success", encode(output), None, None)
+    home.bell.ring()
 
 
 def send_task_failure(home: Home, token: str, error: str = "", cause: str = "") -> None:
     """The waiting task failed. NotFound if no task waits under this token."""
     home.callbacks.answer(token, "failure", None, error, cause)
+    home.bell.ring()
 
 
 def send_task_heartbeat(home: Home, token: str) -> None:

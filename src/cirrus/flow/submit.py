@@ -71,6 +71,7 @@ def _submit_batch(home: Home, batch: list[bytes], replaced: bool, priority: int)
     with home.unit.group():
         home.queue.put(messages, now)
         home.queue.quarantine(rejected)
+    home.bell.ring()
     return results
 
 

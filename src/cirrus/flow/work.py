@@ -103,6 +103,10 @@ class Worker:
         self._nudge()
         self._compute.wakeup()
 
+    def wake(self) -> None:
+        """Look at once for what may have come; from any thread."""
+        self._compute.wakeup()
+
     def drain(self) -> None:
         """Begin nothing more, leave once no task is at work; safe in a signal handler."""
         self._drain.set()

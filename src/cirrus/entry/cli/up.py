@@ -28,17 +28,18 @@ def up(project: Path, name: str, until_idle: bool, drain: bool, workers: int | N
     """
     import gc
 
-    from cirrus.app import deployment, open_project, open_worker
+    from cirrus.app import deployment, open_project, open_worker, woken
     from cirrus.entry.cli.driving import Quiet, interruptible
 
     opened = open_project(project)
-    worker = open_worker(opened, deployment(opened, name), workers=workers)
+    where = deployment(opened, name)
+    worker = open_worker(opened, where, workers=workers)
     if not (until_idle or drain):
         say(f"working the queue of {name}; interrupt to stop")
     gc.freeze()  # turns make many objects and few cycles
     gc.set_threshold(50_000, 20, 20)
     show = _Line() if sys.stderr.isatty() else Quiet()
-    with interruptible(worker, drains=True):
+    with interruptible(worker, drains=True), woken(where, worker):
         worker.run(begin=not drain, until_idle=until_idle, report=show)
     show.close()
     done = worker.progress
