@@ -1,4 +1,4 @@
-# make demo: the main job on real input; make test: the tests; make check: lint, types and tests;
+# make install: what the other targets need, in .venv; make demo: the main job on real input; make test: the tests; make check: lint, types and tests;
 # make docs: the site of docs/ in site/; any warning is an error;
 # make standins: install what stands in for AWS in tests (they are skipped without it);
 # make chaos: kill control processes and workers for minutes, then look at what came of it (the last line is JSON).
@@ -7,7 +7,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint types docs chaos standins clean
+.PHONY: install demo test check lint types docs chaos standins clean
+
+install: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/cirrus demo demo-output --fresh

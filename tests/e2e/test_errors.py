@@ -117,7 +117,7 @@ def test_records_are_forgotten_after_asking(failing: Project) -> None:
     assert len(failing.states()) == 3
     agreed = failing.cirrus("manage", "local", "forget", known, stdin=b"y\n")
     assert json.loads(agreed.stdout) == {"payload_id": known, "result": "forgotten"}
-    assert b"Forget 1 records of local for good?" in agreed.stderr
+    assert b"Forget 1 record of local for good?" in agreed.stderr
     assert len(lines(failing, "forget", "--state", "FAILED", "--yes")) == 2
     assert failing.states() == {}
     again = failing.cirrus("manage", "local", "forget", known, "--yes")

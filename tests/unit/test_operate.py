@@ -125,7 +125,7 @@ def test_explain_knows_the_queue(control: Control) -> None:
     queue(control.home, document("x"), document("a"))
     found = explain(control.home, payload_id("a"))
     assert (found.state, found.again.action, found.replaced.action) == (None, "new", "new")
-    assert "1 message ahead" in found.queue[0]
+    assert "1 message before it, by age" in found.queue[0]
     settle(control)
     found = explain(control.home, payload_id("a"))
     assert (found.state, found.queue) == (State.COMPLETED, ())

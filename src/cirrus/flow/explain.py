@@ -13,7 +13,7 @@ from cirrus.core.payload_id import PayloadId, parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.flow.home import Home
-from cirrus.flow.timeline import Run, run_of
+from cirrus.flow.timeline import Run, Step, run_of
 from cirrus.ports.query import Query
 from cirrus.ports.queue import Queued
 
@@ -107,13 +107,19 @@ def _why(home: Home, record: Record, now: int) -> Iterator[str]:
 
 
 def _failed(record: Record, run: Run | None) -> Iterator[str]:
-    step = next((one for one in reversed(run.steps) if one.status == "failed"), None) if run else None
+    step = _to_blame(run) if run else None
     if step is not None:
         tries = f", after {_count(len(step.tries), 'try', 'tries')}" if step.tries else ""
         yield f"it failed at the step {step.name!r}{tries}"
     yield f"its last error is {record.last_error}"
     if record.state is State.INVALID:
         yield "a task said that this input can never work, so it is run again only if replace is set"
+
+
+def _to_blame(run: Run) -> Step | None:
+    """The last step whose last try failed, where a Catch led on to a Fail state; else the one that failed itself."""
+    failed = [one for one in run.steps if one.status == "failed" or (one.tries and one.tries[-1].error)]
+    return next((one for one in reversed(failed) if one.kind != "Fail"), failed[-1] if failed else None)
 
 
 def _running(home: Home, record: Record, run: Run | None, now: int) -> Iterator[str]:
@@ -136,7 +142,7 @@ def _running(home: Home, record: Record, run: Run | None, now: int) -> Iterator[
 
 
 def _message(one: Queued, now: int) -> str:
-    queued = f"queued {_ago(now - one.at)}, {_count(one.ahead, 'message')} ahead of it"
+    queued = f"queued {_ago(now - one.at)}, {_count(one.ahead, 'message')} before it, by age"
     if one.visible <= now:
         taken = f", taken {_count(one.attempts, 'time')} before" if one.attempts else ""
         return f"{queued}{taken}: a control process takes it when its turn comes; `cirrus up` is one"

@@ -35,7 +35,7 @@ def errors(managed: Managed, /, limit: int | None, style: str | None, **given: A
             output.line(encode(group.to_json()))
         else:
             _print(group)
-    output.say(f"{total} failures of {found} kinds" if found else "no failures")
+    output.say(f"{output.counted(total, 'failure')} of {output.counted(found, 'kind')}" if found else "no failures")
 
 
 def _print(group: FailureGroup) -> None:

@@ -38,7 +38,7 @@ def forget(ctx: click.Context, /, payload_ids: tuple[str, ...], limit: int | Non
     if not yes:
         more = f"\n  … and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
         output.say("\n".join(f"  {known}" for known in ids[:_SHOWN]) + more)
-        click.confirm(f"Forget {len(ids)} records of {managed.name} for good?", abort=True, err=True)
+        click.confirm(f"Forget {output.counted(len(ids), 'record')} of {managed.name} for good?", abort=True, err=True)
     left = 0
     for known, result in client.forget(ids):
         left += result != FORGOTTEN

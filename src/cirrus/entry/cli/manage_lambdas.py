@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from cirrus.core.failure import last_error
 from cirrus.core.jsontext import decode, encode
 from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import raw_option
@@ -47,6 +48,6 @@ def invoke_lambda(ctx: click.Context, name: str, timeout: float | None, raw: boo
     sys.stderr.buffer.write(outcome.log)
     sys.stderr.flush()
     if outcome.output is None:
-        output.say(f"{outcome.error}: {outcome.cause}")
+        output.say(last_error("FAILED", outcome.error, outcome.cause))
         ctx.exit(RUN_FAILED)
     output.document(decode(outcome.output), raw=raw)

@@ -69,7 +69,7 @@ def drop(ctx: click.Context, names: tuple[str, ...], every: bool, yes: bool) -> 
     client = ctx.obj.client()
     chosen = _names(client, names, every)
     if not yes:
-        click.confirm(f"Remove {len(chosen)} messages for good?", abort=True, err=True)
+        click.confirm(f"Remove {output.counted(len(chosen), 'message')} for good?", abort=True, err=True)
     ctx.exit(_each(client.discard, chosen, "dropped"))
 
 

@@ -67,9 +67,8 @@ def rerun(
         return
     about = " ".join(f"--{key.replace('_', '-')} {_shown(value)}" for key, value in chosen.items() if value)
     begun = client.rerun(options, name=name, about=about, limit=limit, **chosen)
-    output.say(
-        f"campaign {begun.campaign.name}: {begun.campaign.total} records; `cirrus up {managed.name}` does the work"
-    )
+    total = output.counted(begun.campaign.total, "record")
+    output.say(f"campaign {begun.campaign.name}: {total}; `cirrus up {managed.name}` does the work")
     if wait:
         begun = _followed(managed, begun)
     output.document(begun.to_json(), raw=raw)

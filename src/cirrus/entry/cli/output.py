@@ -17,6 +17,11 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: `1 record`, `1,200 records`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def line(text: bytes) -> None:
     """One line of NDJSON."""
     sys.stdout.buffer.write(text + b"\n")

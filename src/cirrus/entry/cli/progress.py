@@ -7,6 +7,8 @@ import time
 
 import click
 
+from cirrus.entry.cli.output import counted
+
 _WIDTH = 24
 _PAUSE = 0.2
 
@@ -44,7 +46,6 @@ class Progress:
         self._next = now + _PAUSE
         part = min(1.0, self._read / self._size) if self._size else None
         bar = "" if part is None else f"[{'#' * round(part * _WIDTH):<{_WIDTH}}] {part:4.0%}  "
-        click.echo(
-            f"\r\x1b[K{bar}{self._done:,} payloads, {self._done / (now - self._began):,.0f}/s", err=True, nl=False
-        )
+        rate = self._done / (now - self._began)
+        click.echo(f"\r\x1b[K{bar}{counted(self._done, 'payload')}, {rate:,.0f}/s", err=True, nl=False)
         self._visible = True
