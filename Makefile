@@ -26,7 +26,7 @@ types: $(STAMP)
 
 # NO_MKDOCS_2_WARNING quiets an announcement of the theme's makers, which is about none of our pages.
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 check: lint types docs test
 

@@ -107,6 +107,12 @@ def test_every_page_can_be_reached_from_the_readme():
     assert [named(page) for page in PAGES if page not in reached] == []
 
 
+def test_every_page_stands_in_the_navigation_of_the_site():
+    site = (ROOT / "mkdocs.yml").read_text()
+    pages = [str(page.relative_to(ROOT / "docs")) for page in PAGES if page.is_relative_to(ROOT / "docs")]
+    assert [page for page in pages if f" {page}\n" not in site] == []
+
+
 # ---------------------------------------------------------------- what pages show is what happens
 
 STEP = re.compile(r"<!-- (?P<what>run|edit|write|append)(?:: (?P<file>\S+))? -->\n+```\w+\n(?P<body>.*?)```", re.DOTALL)

@@ -37,5 +37,6 @@ def doctor(ctx: click.Context, name: str, as_json: bool) -> None:
         click.echo(f"{_MARKS[one.status]}  {one.check:<12}  {one.found}")
         if one.advice:
             click.echo(f"{'':<23}→ {one.advice}")
-    output.say(f"{problems} problems, {doubts} warnings" if problems or doubts else "nothing is wrong")
+    told = f"{output.counted(problems, 'problem')}, {output.counted(doubts, 'warning')}"
+    output.say(told if problems or doubts else "nothing is wrong")
     ctx.exit(1 if problems else 0)
