@@ -200,10 +200,10 @@ def change(file: Path, what: str, body: str) -> None:
 
 
 def edit(file: Path, diff: str) -> None:
-    """Replace the lines that a diff takes away by those that it adds; they must stand there exactly once."""
+    """Replace what a diff shows of the old file, which must stand there exactly once, by what it shows of the new."""
     lines = diff.splitlines()
-    old = "".join(line[1:] + "\n" for line in lines if line.startswith("-"))
-    new = "".join(line[1:] + "\n" for line in lines if line.startswith("+"))
+    old = "".join(line[1:] + "\n" for line in lines if line[:1] in "- ")
+    new = "".join(line[1:] + "\n" for line in lines if line[:1] in "+ ")
     text = file.read_text()
     assert text.count(old) == 1, f"{file} has this {text.count(old)} times:\n{old}"
     file.write_text(text.replace(old, new))

@@ -52,6 +52,10 @@ def control() -> Control:
     workflows = {
         "w": machine(first=task("same", Next="second"), second=task("sometimes", Retry=RETRY)),
         "bad": machine("broken"),
+        "caught": machine(
+            work=task("broken", Catch=[{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "failure"}]),
+            failure={"Type": "Fail", "ErrorPath": "$.error.Error", "CausePath": "$.error.Cause"},
+        ),
     }
     home = make_home(workflows, clock=Clock())
     return Control(home, {"same": lambda payload: payload, "sometimes": sometimes, "broken": broken})
@@ -93,6 +97,14 @@ def test_timeline_shows_steps_and_tries(control: Control) -> None:
     assert errors == ["Flaky: call 1", "Flaky: call 2", None]
     assert all(one.ended is not None for step in run.steps for one in step.tries)
     assert run.current is None
+
+
+def test_the_step_to_blame_is_the_one_whose_error_was_caught(control: Control) -> None:
+    queue(control.home, document("a", process="caught"))
+    settle(control)
+    (run,) = timeline(control.home, payload_id("a", workflow="caught")).runs
+    assert [(step.name, step.status) for step in run.steps] == [("work", "caught"), ("failure", "failed")]
+    assert "it failed at the step 'work', after 1 try" in explain(control.home, payload_id("a", workflow="caught")).why
 
 
 def test_timeline_of_a_failure_says_where(control: Control) -> None:

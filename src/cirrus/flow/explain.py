@@ -117,8 +117,8 @@ def _failed(record: Record, run: Run | None) -> Iterator[str]:
 
 
 def _to_blame(run: Run) -> Step | None:
-    """The last step whose last try failed, where a Catch led on to a Fail state; else the one that failed itself."""
-    failed = [one for one in run.steps if one.status == "failed" or (one.tries and one.tries[-1].error)]
+    """The step whose error a Catch led to a Fail state, else the one that failed itself."""
+    failed = [one for one in run.steps if one.status in {"caught", "failed"}]
     return next((one for one in reversed(failed) if one.kind != "Fail"), failed[-1] if failed else None)
 
 

@@ -33,7 +33,7 @@ class Try:
 
 @dataclass(slots=True)
 class Step:
-    """One visit of a state; `depth` counts the states around it. `status`: running, done, failed or stopped."""
+    """One visit of a state; `depth` counts the states around it. `status`: running, done, caught, failed or stopped."""
 
     name: str
     kind: str
@@ -132,7 +132,7 @@ def _left(step: Step | None, name: str, at: int) -> Step | None:
         found = found.outer
     if found is None:
         return step
-    found.ended, found.status = at, "done"
+    found.ended, found.status = at, "caught" if found.error else "done"
     return found.outer
 
 
