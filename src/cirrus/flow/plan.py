@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from dataclasses import replace as replaced
-from itertools import islice
 from typing import Any
 
 from cirrus.core.path_template import is_url
@@ -15,7 +14,7 @@ from cirrus.core.state import State
 from cirrus.errors import CirrusError
 from cirrus.flow.explain import queueing
 from cirrus.flow.home import Home
-from cirrus.flow.submit import BATCH, check, read
+from cirrus.flow.submit import BATCH, check, portion, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def plan(home: Home, documents: Iterable[bytes], *, data: str = "", replace: boo
     """
     stream = iter(documents)
     seen: set[str] = set()
-    while batch := list(islice(stream, BATCH)):
+    while batch := list(portion(stream, BATCH)):
         yield from _batch(home, batch, seen, data, replace)
 
 

@@ -15,7 +15,8 @@ from cirrus.errors import CirrusError, InvalidDefinition, InvalidPayload, NotFou
 from cirrus.flow.home import Home
 from cirrus.ports.queue import Message, Rejected
 
-BATCH = 200
+BATCH = 500
+BATCH_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,18 @@ def submit(
     With `replace` every payload has `process[0].replace` set, so that it runs again whatever its state.
     """
     stream = iter(documents)
-    while some := list(islice(stream, batch)):
+    while some := list(portion(stream, batch)):
         yield from _submit_batch(home, some, replace, priority)
+
+
+def portion(stream: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """The next documents, `most` at most, and no more once they are BATCH_BYTES together."""
+    size = 0
+    for text in islice(stream, most):
+        yield text
+        size += len(text)
+        if size >= BATCH_BYTES:
+            return
 
 
 def _submit_batch(home: Home, batch: list[bytes], replaced: bool, priority: int) -> list[Submitted]:
