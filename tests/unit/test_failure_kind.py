@@ -34,6 +34,7 @@ def test_what_differs_is_folded(text: str, expected: str) -> None:
 def test_own_ids_are_folded_whatever_they_look_like() -> None:
     assert folded("E: Item spring-lake is broken", ["spring-lake"]) == "E: Item <id> is broken"
     assert folded("E: a is broken", ["a"]) == "E: a is broken"
+    assert folded("E: no raster: '/data/in/spring-lake_B4.tif'", ["spring-lake"]) == "E: no raster: '<path>'"
 
 
 def test_workflow_step_and_message_make_the_kind() -> None:

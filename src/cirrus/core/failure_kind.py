@@ -14,6 +14,7 @@ from functools import cached_property
 
 LONGEST = 400
 FINGERPRINT = re.compile(r"[0-9a-f]{8}")
+_OWN = "\u01c2"  # a letter that nobody writes, so that a path with an id in it is still seen as one
 _NAME = re.compile(r"[A-Za-z_][\w.]*(?=: )")
 _FOLDS = (
     (re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"), "<time>"),
@@ -53,8 +54,8 @@ def folded(text: str, own: Iterable[str] = ()) -> str:
     name = found[0] if found else ""
     rest = text[len(name) :]
     for known in sorted((one for one in set(own) if len(one) > 2), key=len, reverse=True):
-        rest = rest.replace(known, "<id>")
+        rest = rest.replace(known, _OWN)
     for pattern, stands_for in _FOLDS:
         rest = pattern.sub(stands_for, rest)
-    whole = (name + rest).strip()
+    whole = (name + rest.replace(_OWN, "<id>")).strip()
     return whole if len(whole) <= LONGEST else f"{whole[:LONGEST]}…"
