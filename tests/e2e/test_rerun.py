@@ -88,3 +88,10 @@ def test_words_that_make_no_sense(failed: Project) -> None:
     missing = failed.cirrus("manage", "local", "campaign", "show", "nothing")
     assert missing.returncode == 3
     assert b"no campaign 'nothing': there are: none" in missing.stderr
+
+
+def test_nothing_to_rerun_begins_no_campaign(failed: Project) -> None:
+    none = failed.cirrus("manage", "local", "rerun", "--workflow", "other")
+    assert (none.returncode, none.stdout) == (0, b"")
+    assert b"no record matches: nothing is rerun" in none.stderr
+    assert failed.lines("manage", "local", "campaign", "list") == []

@@ -65,6 +65,9 @@ def rerun(
     if dry_run:
         output.document(client.preview_rerun(options, **chosen).to_json(), raw=raw)
         return
+    if next(client.query(limit=1, **chosen), None) is None:
+        output.say("no record matches: nothing is rerun")
+        return
     about = " ".join(f"--{key.replace('_', '-')} {_shown(value)}" for key, value in chosen.items() if value)
     begun = client.rerun(options, name=name, about=about, limit=limit, **chosen)
     total = output.counted(begun.campaign.total, "record")
