@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from cirrus import errors
-from cirrus.core import definition
 from cirrus.core.event import EventType
 from cirrus.core.state import State
 from cirrus.entry.cli import reference
@@ -66,11 +65,6 @@ def test_every_setting_is_in_the_reference():
         assert mark, section
         missing = [one.name for one in settings if f"| `{one.name}` |" not in rest.partition("\n## ")[0]]
         assert not missing, (section, missing)
-
-
-def test_every_field_of_a_process_definition_is_explained():
-    text = (ROOT / "docs/reference/payload.md").read_text()
-    assert [name for name in (*definition._FIELDS, *definition._UPLOAD_FIELDS) if f"| `{name}`" not in text] == []
 
 
 ERRORS = [name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cirrus.core.collection import as_jsonpath
@@ -12,6 +13,15 @@ from cirrus.core.payload_id import WORKFLOW_NAME
 from cirrus.errors import InvalidPayload
 
 Check = Callable[[str, Any], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a process definition: what checks it, and what it means, as the reference says it."""
+
+    name: str
+    check: Check
+    meaning: str
 
 
 def check_process(process: list[Any]) -> list[str]:
@@ -43,9 +53,9 @@ def _definition(where: str, definition: Any) -> Iterator[str]:
         return
     if definition.get("workflow") is None:
         yield f"{where}.workflow: is missing; the name of a workflow is expected"
-    for name, check in _FIELDS.items():
-        if definition.get(name) is not None:
-            yield from check(f"{where}.{name}", definition[name])
+    for field in FIELDS:
+        if definition.get(field.name) is not None:
+            yield from field.check(f"{where}.{field.name}", definition[field.name])
     upload = definition.get("upload_options")
     if definition.get("collection_matchers") and isinstance(upload, dict) and upload.get("collections"):
         yield f"{where}.collection_matchers: cannot be combined with upload_options.collections"
@@ -89,9 +99,9 @@ def _upload_options(where: str, value: Any) -> Iterator[str]:
     if not isinstance(value, dict):
         yield f"{where}: an object is expected, not {value!r:.80}"
         return
-    for name, check in _UPLOAD_FIELDS.items():
-        if value.get(name) is not None:
-            yield from check(f"{where}.{name}", value[name])
+    for field in UPLOAD_FIELDS:
+        if value.get(field.name) is not None:
+            yield from field.check(f"{where}.{field.name}", value[field.name])
 
 
 def _path_template(where: str, value: Any) -> Iterator[str]:
@@ -175,23 +185,47 @@ def _parsed(where: str, value: Any, check: Callable[[str], None]) -> Iterator[st
         yield f"{where}: {error}"
 
 
-_FIELDS: Mapping[str, Check] = {
-    "workflow": _workflow,
-    "description": _text,
-    "collections": _collections,
-    "replace": _flag,
-    "continue_from": _text,
-    "tasks": _map_of_maps,
-    "workflow_options": _map,
-    "upload_options": _upload_options,
-    "collection_matchers": _matchers,
-    "collection_options": _collection_options,
-    "chain_filter": _chain_filter,
-}
-_UPLOAD_FIELDS: Mapping[str, Check] = {
-    "path_template": _path_template,
-    "collections": _patterns,
-    "public_assets": _public_assets,
-    "headers": _map,
-    "s3_urls": _flag,
-}
+FIELDS = (
+    Field(
+        "workflow",
+        _workflow,
+        "**required**: letters, digits and `-`; never `_`, which the keys of the state database split on",
+    ),
+    Field("description", _text, "free text"),
+    Field("collections", _collections, "the first part of the derived id, instead of the Items' collections"),
+    Field("replace", _flag, "`true`: run even if the payload is `COMPLETED` or `INVALID`"),
+    Field(
+        "continue_from",
+        _text,
+        "with `replace`: an earlier execution of this payload, whose finished steps are not run again; "
+        "`rerun --from-failed-step` sets it",
+    ),
+    Field("tasks", _map_of_maps, "parameters by task name, for that task alone"),
+    Field("workflow_options", _map, "parameters for every task; a task's own win"),
+    Field("upload_options", _upload_options, "where outputs go: below"),
+    Field(
+        "collection_matchers",
+        _matchers,
+        'the collection of output Items, first match wins: `{"type": "jsonpath", "pattern": …, '
+        '"collection_name": …}`, `{"type": "catch_all", "collection_name": …}`',
+    ),
+    Field(
+        "collection_options",
+        _collection_options,
+        "by collection: its own `upload_options`, which replace the others whole",
+    ),
+    Field("chain_filter", _chain_filter, "which Items of the workflow before are taken: below"),
+)
+UPLOAD_FIELDS = (
+    Field("path_template", _path_template, "where an Item's files go: [path templates](path-template.md)"),
+    Field("public_assets", _public_assets, "names of assets to upload for everyone to read, or `ALL` (S3 only)"),
+    Field("headers", _map, "HTTP headers of the uploads"),
+    Field("s3_urls", _flag, "`true`: assets in S3 get `s3://` hrefs rather than `https://`"),
+    Field(
+        "collections",
+        _patterns,
+        "an older way to say collections: name to a regular expression that is searched in the Item's "
+        "id, or to a JSONPath (it begins with `$`), first match wins; not together with "
+        "`collection_matchers`",
+    ),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -31,6 +32,29 @@ class EventType(StrEnum):
     CHAIN_ENDED = "CHAIN_ENDED"
     WRITE_REFUSED = "WRITE_REFUSED"
 
+
+MEANINGS: Mapping[EventType, str] = {
+    EventType.CLAIMED_PROCESSING: "a payload was claimed",
+    EventType.STARTED_PROCESSING: "its execution began",
+    EventType.ALREADY_PROCESSING: "a payload was queued and skipped: an execution of it runs",
+    EventType.ALREADY_CLAIMED: "it was skipped: another process has claimed it",
+    EventType.ALREADY_COMPLETED: "it was skipped: it has completed, and `replace` is not set",
+    EventType.ALREADY_INVALID: "it was skipped: it is invalid, and `replace` is not set",
+    EventType.DUPLICATE_ID_ENCOUNTERED: "the same id was twice in one batch",
+    EventType.SUCCEEDED: "an execution succeeded",
+    EventType.FAILED: "an execution failed",
+    EventType.TIMED_OUT: "an execution took longer than its limit",
+    EventType.INVALID: "a task said that the input can never work",
+    EventType.ABORTED: "an execution was stopped on purpose",
+    EventType.RECORD_EXTRACT_FAILED: "a message was no JSON, or the URL in it led nowhere",
+    EventType.NOT_A_PROCESS_PAYLOAD: "a message was JSON, but no valid payload",
+    EventType.CHAIN_ENDED: "a chain ended before its last workflow: no Items were left",
+    EventType.WRITE_REFUSED: (
+        "a control process or an operator wrote about an execution that had ended, was "
+        "taken over, or is no longer the current one; nothing of it was kept"
+    ),
+}
+"""When each is written, as the reference says it."""
 
 UNKNOWN = "unknown"
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from cirrus.core import definition
+from cirrus.core.event import MEANINGS, EventType
 from cirrus.core.state import TRANSITIONS, State
 from cirrus.drawing.graph import CATCH, RULE, Box, Scope, Way
 from cirrus.drawing.svg import draw_svg
@@ -194,6 +196,14 @@ def state_diagram() -> str:
     return draw_svg(Scope(first, boxes, tuple(ways)), title="The states of a record")
 
 
+def _events() -> str:
+    return _table(("event", "when"), [(f"`{one}`", MEANINGS[one]) for one in EventType])
+
+
+def _fields(head: str, fields: Sequence[definition.Field]) -> str:
+    return _table((head, "what"), [(f"`{one.name}`", one.meaning) for one in fields])
+
+
 def _exit_codes() -> str:
     errors = [(code, f"`{kind.__name__}`: {_first_line(kind)}") for kind, code in main.EXIT_CODES]
     misused = (2, "the command line is wrong: an unknown command or option, a missing argument")
@@ -217,6 +227,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "settings": _settings,
     "transitions": _transitions,
     "exit-codes": _exit_codes,
+    "events": _events,
+    "process-fields": lambda: _fields("field", definition.FIELDS),
+    "upload-fields": lambda: _fields("`upload_options`", definition.UPLOAD_FIELDS),
 }
 PICTURES: Mapping[str, Callable[[], str]] = {"reference/state.svg": state_diagram}
 """Whole files below the documentation's folder."""
