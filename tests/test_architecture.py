@@ -32,6 +32,7 @@ RANKS = {
     "testing": 8,
     "app": 8,
     "deployed": 7.5,
+    "stored": 7.5,
     "deploying": 8,
     "client": 9,
     "entry": 10,

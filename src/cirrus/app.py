@@ -20,7 +20,7 @@ from cirrus.core.grants import Grants
 from cirrus.core.instant import SECOND
 from cirrus.core.reserved import MESSAGES, POST_BATCH, PRE_BATCH
 from cirrus.core.state import State
-from cirrus.errors import ConfigError, NotFound
+from cirrus.errors import ConfigError, NotFound, StoreError
 from cirrus.flow.access import Vault, grant
 from cirrus.flow.home import Home, Limits
 from cirrus.ports.compute import Compute, TaskSpec
@@ -35,6 +35,7 @@ from cirrus.tasks import BUILTIN, INTERNAL
 from cirrus.workflows import ProjectWorkflows
 
 if TYPE_CHECKING:
+    from cirrus.deployed import Deployed
     from cirrus.flow.work import Worker
 
 
@@ -43,11 +44,32 @@ def open_project(start: Path) -> Project:
     return load_project(find_project(start.resolve()))
 
 
+def open_project_of(start: Path, name: str) -> Project:
+    """As `open_project`; where there is none, a deployment that the parameter store of AWS knows by this name alone."""
+    from cirrus.stored import without_project
+
+    folder = start.resolve()
+    try:
+        found = find_project(folder)
+    except ConfigError:
+        alone = without_project(name, folder)
+        if alone is None:
+            raise
+        return alone
+    return load_project(found)
+
+
 def deployment(project: Project, name: str) -> Deployment:
-    """A deployment by name; NotFound lists what there is."""
-    found = project.deployments.get(name)
+    """A deployment by name, of the project or of the parameter store; NotFound lists those of the project."""
+    from cirrus.stored import stored
+
+    there_are = f"there are: {', '.join(sorted(project.deployments))}"
+    try:
+        found = project.deployments.get(name) or stored(name, project.folder)
+    except StoreError as error:
+        raise StoreError(f"the project has no deployment {name!r} ({there_are}), and {error}") from error
     if found is None:
-        raise NotFound("deployment", name, f"there are: {', '.join(sorted(project.deployments))}")
+        raise NotFound("deployment", name, there_are)
     if found.home not in {"local", "aws"}:
         raise ConfigError("cirrus.toml", [f"deployments.{name}.home: {found.home!r} is not served by this version"])
     return found
@@ -141,18 +163,47 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
 
 def _open_aws(project: Project, where: Deployment, vault: Vault | None) -> Home:
     """The ports of a deployment on AWS, found by its pointer in the parameter store."""
+    deployed = open_deployed(where)
+    objects: Objects = backend("objects", "any")(opens=(vault or open_vault(project)).access)
+    home = deployed.home(objects=objects, checked=True)
+    return replace(home, buckets=where.buckets, payloads=_both_layouts(deployed))
+
+
+def open_deployed(where: Deployment) -> Deployed:
+    """A deployment on AWS by its pointer, with the role that it lets operators assume."""
     from cirrus.deployed import Deployed
     from cirrus.variables import read_variables
 
+    if where.home != "aws":
+        raise ConfigError("cirrus.toml", [f"deployments.{where.name}.home: 'aws' is expected, not {where.home!r}"])
     clients = backend("clients", "aws")(where.region, profile=where.profile)
     pointer = where.pointer or where.name
     found = backend("parameters", "aws")(clients).variables(pointer)
     variables = read_variables(found, f"/cirrus/deployments/{pointer}")
     if variables.cli_role:
         clients = backend("clients", "aws")(where.region, profile=where.profile, role=variables.cli_role)
-    objects: Objects = backend("objects", "any")(opens=(vault or open_vault(project)).access)
-    home = Deployed(variables, clients, where.name).home(objects=objects, checked=True)
-    return replace(home, buckets=where.buckets)
+    return Deployed(variables, clients, where.name)
+
+
+def _both_layouts(deployed: Deployed) -> Any:
+    """Payloads in our layout and in that of version 1."""
+    payloads = deployed.payloads()
+    engine = backend("engine", "aws")(deployed.clients, deployed.arns, payloads, deployed.variables.payload_root)
+    return backend("payloads", "aws-both")(payloads, deployed.arns, engine.describe)
+
+
+def open_migration(where: Deployment, *, good: str | None = None) -> Any:
+    """What brings a deployment on AWS up to date; `good` is the word for a good end that its rows are to say."""
+    deployed = open_deployed(where)
+    variables = deployed.variables
+    return backend("migration", "aws")(
+        deployed.clients,
+        variables.state_db,
+        deployed.payloads(),
+        _both_layouts(deployed),
+        root=variables.payload_root,
+        good=good,
+    )
 
 
 def _need_local(where: Deployment, what: str) -> None:

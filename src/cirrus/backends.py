@@ -35,6 +35,8 @@ _CLASSES = {
     ("state_db", "aws"): "cirrus.adapters.aws.state_db:DynamoStateDb",
     ("outbox", "aws"): "cirrus.adapters.aws.outbox:DynamoOutbox",
     ("payloads", "aws"): "cirrus.adapters.aws.payloads:S3Payloads",
+    ("payloads", "aws-both"): "cirrus.adapters.aws.both_layouts:BothLayouts",
+    ("migration", "aws"): "cirrus.adapters.aws.migration:Migration",
     ("queue", "aws"): "cirrus.adapters.aws.queue:SqsQueue",
     ("queue", "aws-event"): "cirrus.adapters.aws.event_queue:EventQueue",
     ("engine", "aws"): "cirrus.adapters.aws.engine:StepFunctions",

@@ -68,7 +68,7 @@ class Client:
     @cached_property
     def project(self) -> Project:
         """The project that the folder belongs to; ConfigError if there is none or it is wrong."""
-        return app.open_project(self._folder)
+        return app.open_project_of(self._folder, self.name)
 
     @cached_property
     def deployment(self) -> Deployment:

@@ -66,7 +66,7 @@ class CloudWatchLogs:
         name, arguments = _called(scheduled)
         stream = _log_stream(event)
         if stream is not None:
-            return name, self._stream(BATCH_GROUP, stream)
+            return name, self._stream(*stream)
         begin, end = _at(scheduled or event) // 1000 - _SLACK, _at(event) // 1000 + _SLACK
         return name, self._invocation(f"/aws/lambda/{name}", arguments, begin, end) if name else ""
 
@@ -151,11 +151,14 @@ def _called(scheduled: Event | None) -> tuple[str, str]:
     return name.partition(":")[0], str(known or "")
 
 
-def _log_stream(event: Event) -> str | None:
+def _log_stream(event: Event) -> tuple[str, str] | None:
+    """The group and the stream that a job's description names, None where it is no job's."""
     details = _end_of(event) or {}
-    told = _json(details.get("output") or details.get("cause"))
-    container = told.get("Container")
-    return container.get("LogStreamName") if isinstance(container, dict) else None
+    container = _json(details.get("output") or details.get("cause")).get("Container")
+    if not isinstance(container, dict) or not container.get("LogStreamName"):
+        return None
+    options = (container.get("LogConfiguration") or {}).get("Options") or {}
+    return str(options.get("awslogs-group", BATCH_GROUP)), str(container["LogStreamName"])
 
 
 def _json(text: Any) -> dict[str, Any]:

@@ -68,6 +68,7 @@ COMMANDS = {
     "exec": (f"{_HERE}environment:exec_program", "Become a program with the deployment's environment."),
     "call": (f"{_HERE}environment:call_program", "Run a program with the deployment's environment."),
     "check": (f"{_HERE}check:check", "Look for what should not be in the state database."),
+    "migrate": (f"{_HERE}migrate:migrate", "Bring an older deployment on AWS up to date."),
     "backup": (f"{_HERE}backup:backup", "Copy the state database while it is in use."),
 }
 ALIASES = {"get-input-payloads": "get-payloads", "get-input-payload": "get-payload"}
@@ -82,11 +83,17 @@ class Managed:
 
     def open(self) -> tuple[Project, Deployment, Home]:
         """The project, its deployment, and the deployment's ports."""
-        from cirrus.app import deployment, open_home, open_project
+        from cirrus.app import open_home
 
-        project = open_project(self.folder)
-        where = deployment(project, self.name)
+        project, where = self.settings()
         return project, where, open_home(project, where)
+
+    def settings(self) -> tuple[Project, Deployment]:
+        """The project and its deployment; nothing else is opened."""
+        from cirrus.app import deployment, open_project_of
+
+        project = open_project_of(self.folder, self.name)
+        return project, deployment(project, self.name)
 
     def client(self) -> Client:
         """The deployment's client, on which every command stands."""

@@ -25,15 +25,17 @@ MASK = "***"
 @click.pass_obj
 def show(managed: Managed, raw: bool) -> None:
     """The deployment's configuration; whatever may be a secret is masked."""
-    from cirrus.app import deployment, open_project
+    from cirrus.app import open_deployed
 
-    project = open_project(managed.folder)
-    where = asdict(deployment(project, managed.name))
+    project, found = managed.settings()
+    where = asdict(found)
     where["root"] = str(where["root"])
     buckets = {name: described(bucket) for name, bucket in project.buckets.items()}
     tasks = {name: _task(asdict(spec)) for name, spec in project.tasks.items()}
     workflows = {name: str(file) for name, file in project.workflows.items()}
     shown = {"project": project.name, "folder": str(project.folder), "deployment": _masked(where)}
+    if found.home == "aws":
+        shown["parameters"] = _masked(asdict(open_deployed(found).variables))
     limits = {name: _limits(getattr(project.throttle, name)) for name in ("workflows", "collections", "tasks")}
     shown |= {"buckets": buckets, "tasks": tasks, "workflows": workflows, "limits": limits}
     output.document(shown, raw=raw)
