@@ -14,6 +14,7 @@ from cirrus.errors import CirrusError, StoreError
 PAUSE = 3.0
 PATIENCE = 3600.0
 INLINE = 51_200
+_MOST_REASONS = 10
 _NOTHING = ("didn't contain changes", "no updates are to be performed")
 _DEAD = frozenset({"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "DELETE_FAILED"})
 _KEPT = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket"})
@@ -215,8 +216,19 @@ class Stack:
 
     def _reasons(self, named: str | None = None) -> list[str]:
         failed = [one for one in reversed(self._events(named)) if "FAILED" in one["ResourceStatus"]]
-        told = [f"  {one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason')}" for one in failed]
-        return [line for line in told if "cancelled" not in line][:10] or ["  no reason is told"]
+        told = [(one["LogicalResourceId"], str(one.get("ResourceStatusReason", "no reason"))) for one in failed]
+        if any("DescribeEvents" in reason for _, reason in told):
+            told = [one for one in told if "DescribeEvents" not in one[1]] + self._validation(named)
+        lines = [f"  {name}: {reason}" for name, reason in dict.fromkeys(told) if "cancelled" not in reason]
+        return lines[:_MOST_REASONS] or ["  no reason is told"]
+
+    def _validation(self, named: str | None) -> list[tuple[str, str]]:
+        """What CloudFormation found before it changed anything, which it tells apart from what happened."""
+        with reported(f"read what happened to {self.name}"):
+            found = self._client.describe_events(StackName=named or self.name, Filters={"FailedEvents": True})
+        events = [one for one in found["OperationEvents"] if one.get("ValidationStatusReason")]
+        last = [one for one in events if one.get("OperationId") == events[0].get("OperationId")]
+        return [(str(one.get("LogicalResourceId")), str(one["ValidationStatusReason"])) for one in last]
 
 
 def _change(told: Mapping[str, Any]) -> Change:
