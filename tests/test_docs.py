@@ -138,6 +138,7 @@ def test_the_commands_of_a_page_give_what_it_shows(page, tmp_path):
 
 
 NOT_RUN = {
+    "docs/how-to/deploy-on-aws.md": "an account of AWS; tests/aws/test_deploy.py",
     "docs/how-to/give-tasks-access-to-buckets.md": "secrets check opens a bucket of S3; tests/e2e/test_secrets.py",
     "docs/how-to/run-several-control-processes.md": "two terminals at once, and signals; tests/e2e/test_pipeline.py",
     "docs/how-to/fail-fix-rerun.md": "abort: an execution would have to last until then; tests/e2e/test_pipeline.py",

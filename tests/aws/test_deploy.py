@@ -13,7 +13,6 @@ import pytest
 from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.parameters import ParameterStore
 from cirrus.app import open_project
-from cirrus.deployed import Deployed
 from cirrus.deploying.deploy import Deployer
 from cirrus.entry.cli.main import cirrus
 from cirrus.testing.builders import document
@@ -21,6 +20,7 @@ from cirrus.variables import read_variables
 from tests.deploying.projects import small
 
 PATIENCE = 90.0
+P = "scenes/workflow-greet/a"
 
 
 class Desk:
@@ -76,16 +76,13 @@ def test_whole_walk(desk: Desk) -> None:
     assert {one["name"] for one in made} == {one["name"] for one in planned}
 
     variables = read_variables(ParameterStore(clients).variables("prod"), "prod")
-    home = Deployed(variables, clients).home()
-    payload = document("a", process="greet")
-    body = json.dumps(payload)
-    clients("sqs").send_message(QueueUrl=variables.process_queue_url, MessageBody=body)
-
-    def ended() -> bool:
-        found = home.state_db.get(["scenes/workflow-greet/a"]).get("scenes/workflow-greet/a")
-        return found is not None and str(found.state) == "COMPLETED"
-
-    until("the payload completes", ended)
+    payload = desk.folder.parent / "payload.json"  # in the project it would be part of its code
+    payload.write_text(json.dumps(document("a", process="greet")))
+    (queued,) = desk("manage", "prod", "process", str(payload))
+    assert (queued["payload_id"], queued["result"]) == (P, "queued")
+    until("the payload completes", lambda: [one["state"] for one in desk("manage", "prod", "query")] == ["COMPLETED"])
+    (output,) = desk("manage", "prod", "get-output-payload", P, "-r")
+    assert output["id"] == P
     assert desk("deploy", "prod") == []  # nothing has changed
 
     task = desk.folder / "tasks/mine.py"

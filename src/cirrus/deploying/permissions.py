@@ -12,7 +12,7 @@ from troposphere import Ref, Sub
 
 from cirrus.deploying.places import Places
 
-_READ_TABLE = ("BatchGetItem", "Query", "DescribeTable")
+_READ_TABLE = ("BatchGetItem", "Query")
 _WRITE_TABLE = ("PartiQLSelect", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete", "PutItem", "UpdateItem")
 _OUTBOX = ("BatchGetItem", "BatchWriteItem", "Query", "PutItem", "DeleteItem", "UpdateItem", "ConditionCheckItem")
 _RECEIVE = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility")
@@ -55,7 +55,7 @@ class Permissions:
         """Asks about executions, starts what was dropped, sends what waits."""
         started = allow("states", ["StartExecution"], self._places.machines)
         asked = allow("states", ["DescribeExecution", "StopExecution"], self._places.runs)
-        return [*self._flow(received=False), *started, *asked]
+        return [*self._flow(received=False, scan=True), *started, *asked]
 
     def batch(self) -> list[Statement]:
         """Keeps payloads for jobs, and reads what came of them."""
@@ -65,7 +65,8 @@ class Permissions:
         """Reads records and metrics."""
         table = self._places.arn("StateTable")
         return [
-            *allow("dynamodb", [*_READ_TABLE, "Scan"], [table, Sub("${StateTable.Arn}/index/*")]),
+            *allow("dynamodb", _READ_TABLE, [table, Sub("${StateTable.Arn}/index/*")]),
+            *allow("dynamodb", ["Scan"], [table]),
             *allow("cloudwatch", ["GetMetricData"], ["*"]),  # knows no resources
         ]
 
@@ -104,11 +105,11 @@ class Permissions:
             *allow("ssm", ["GetParameter", "GetParametersByPath"], pointers),
         ]
 
-    def _flow(self, *, received: bool = True) -> list[Statement]:
+    def _flow(self, *, received: bool = True, scan: bool = False) -> list[Statement]:
         places = self._places
         queues = [places.arn(one) for one in ("ProcessQueue", "BulkQueue")]
         return [
-            *self._tables(),
+            *self._tables(scan=scan),
             *self._payloads("GetObject", "PutObject"),
             *(allow("s3", ["GetObject"], places.data_objects) if received else []),
             *allow("sqs", ["SendMessage"], [*queues, places.arn("DeadQueue")]),
@@ -117,13 +118,14 @@ class Permissions:
         ]
 
     def _tables(self, *, scan: bool = False) -> list[Statement]:
+        """What records and the outbox need; to list the groups of records, one row of each is scanned."""
         table, outbox = self._places.arn("StateTable"), self._places.arn("OutboxTable")
-        indexes = Sub("${StateTable.Arn}/index/*")
-        read = [*_READ_TABLE, "Scan"] if scan else _READ_TABLE
+        statements = [one for one in _WRITE_TABLE if one.startswith("PartiQL")]
+        listed = ["Scan"] if scan else []
         return [
-            *allow("dynamodb", read, [table, indexes]),
-            *allow("dynamodb", _WRITE_TABLE, [table]),
-            *allow("dynamodb", [*_OUTBOX, *(one for one in _WRITE_TABLE if one.startswith("PartiQL"))], [outbox]),
+            *allow("dynamodb", _READ_TABLE, [table, Sub("${StateTable.Arn}/index/*")]),
+            *allow("dynamodb", [*_WRITE_TABLE, *listed], [table]),
+            *allow("dynamodb", [*_OUTBOX, *statements, *listed], [outbox]),
         ]
 
     def _payloads(self, *actions: str) -> list[Statement]:

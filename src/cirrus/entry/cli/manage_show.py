@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import click
@@ -16,6 +17,9 @@ from cirrus.entry.cli.filters import raw_option
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.secrets_list import described
 
+if TYPE_CHECKING:
+    from cirrus.settings import Deployment
+
 _SECRET = re.compile(r"secret|password|passwd|token|credential|private|api_?key|access_?key", re.IGNORECASE)
 MASK = "***"
 
@@ -25,20 +29,29 @@ MASK = "***"
 @click.pass_obj
 def show(managed: Managed, raw: bool) -> None:
     """The deployment's configuration; whatever may be a secret is masked."""
-    from cirrus.app import open_deployed
-
     project, found = managed.settings()
     where = asdict(found)
-    where["root"] = str(where["root"])
     buckets = {name: described(bucket) for name, bucket in project.buckets.items()}
     tasks = {name: _task(asdict(spec)) for name, spec in project.tasks.items()}
     workflows = {name: str(file) for name, file in project.workflows.items()}
-    shown = {"project": project.name, "folder": str(project.folder), "deployment": _masked(where)}
+    shown: dict[str, Any] = {"project": project.name, "folder": str(project.folder), "deployment": _masked(where)}
     if found.home == "aws":
-        shown["parameters"] = _masked(asdict(open_deployed(found).variables))
+        shown["parameters"] = _parameters(found)
     limits = {name: _limits(getattr(project.throttle, name)) for name in ("workflows", "collections", "tasks")}
     shown |= {"buckets": buckets, "tasks": tasks, "workflows": workflows, "limits": limits}
     output.document(shown, raw=raw)
+
+
+def _parameters(where: Deployment) -> dict[str, Any] | None:
+    """The variables of a deployment on AWS; None where it is not deployed."""
+    from cirrus.app import open_deployed
+    from cirrus.errors import NotFound
+
+    try:
+        return _masked(asdict(open_deployed(where).variables))
+    except NotFound as error:
+        output.say(f"not deployed: {error}")
+        return None
 
 
 def _limits(table: Mapping[str, Limit]) -> dict[str, Any]:
@@ -58,6 +71,8 @@ def _masked(table: dict[str, Any]) -> dict[str, Any]:
 def _mask(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return _masked(value)
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, str) and _SECRET.search(name):
         return MASK
     return _mask_url(value) if isinstance(value, str) and "://" in value else value
