@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +298,14 @@ def test_local_deployment_is_not_deployed(tmp_path: Path) -> None:
     project = load_project(small(tmp_path / "p"))
     with pytest.raises(ConfigError, match=r"deployments\.local\.home: 'aws' is expected, not 'local'"):
         layout(project, project.deployments["local"])
+
+
+def test_missing_extra_is_named(tmp_path: Path) -> None:
+    folder = small(tmp_path / "p")
+    program = (
+        "import sys\nsys.modules['troposphere'] = None\nfrom cirrus.entry.cli.main import main\n"
+        f"sys.argv = ['cirrus', '-p', {str(folder)!r}, 'deploy', 'prod', '--plan']\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == "cirrus: cirrus deploy needs an extra: pip install 'cirrus[deploy]'\n"
+    assert done.returncode == 1

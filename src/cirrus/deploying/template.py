@@ -5,12 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cirrus.errors import ConfigError, MissingExtra
-
-try:
-    from troposphere import Output, Parameter, Ref, Sub, Template, iam, ssm
-except ImportError:
-    raise MissingExtra("cirrus deploy", "deploy") from None
+from troposphere import Output, Parameter, Ref, Sub, Template, iam, ssm
 
 from cirrus.deploying.alarms import add_alarms
 from cirrus.deploying.batch import add_jobs
@@ -21,6 +16,7 @@ from cirrus.deploying.messaging import add_ended, add_queues, add_topics
 from cirrus.deploying.permissions import Permissions, policy
 from cirrus.deploying.places import STATES, Places
 from cirrus.deploying.storage import add_buckets, add_tables
+from cirrus.errors import ConfigError
 
 LONGEST = 1_000_000
 
