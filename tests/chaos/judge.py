@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,8 +72,9 @@ def _records(verdict: Verdict, database: sqlite3.Connection, expected: Mapping[s
     verdict.wrong += [f"{key}: nobody asked for it" for key in found.keys() - expected.keys()]
     left = database.execute("SELECT count(*) FROM messages").fetchone()[0]
     verdict.stuck += [f"{left} messages in the queue"] * bool(left)
-    locks = database.execute("SELECT name FROM locks").fetchall()
-    verdict.stuck += [f"target {name} is still held" for (name,) in locks]
+    held = "SELECT l.name FROM locks l JOIN owners o ON o.name = l.owner WHERE min(l.until, o.until) > ?"
+    locks = database.execute(held, (round(time.time() * 1_000_000),)).fetchall()
+    verdict.stuck += [f"{name} is still held by somebody who lives" for (name,) in locks]
 
 
 def _events(verdict: Verdict, database: sqlite3.Connection, expected: Mapping[str, Expected]) -> None:
