@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cirrus.adapters.aws.clients import Clients
 from cirrus.core.execution_id import next_execution_id
@@ -21,11 +23,13 @@ P = "scenes/workflow-w/a"
 
 
 @pytest.fixture
-def scene(dynamodb_url: str, seaweed_url: str, ministack_url: str, aws: Callable[..., None]) -> Scene:
+def scene(dynamodb_url: str, seaweed_url: str, ministack_url: str, aws: Callable[..., None]) -> Iterator[Scene]:
     aws(ministack_url, dynamodb=dynamodb_url, s3=seaweed_url)
     scene = make_scene(Clients())
     point(scene, "prod")
-    return scene
+    yield scene
+    with suppress(ClientError):  # others deploy a `prod` of their own
+        scene.clients("ssm").delete_parameter(Name="/cirrus/deployments/prod")
 
 
 def point(scene: Scene, name: str) -> None:

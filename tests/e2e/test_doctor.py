@@ -77,7 +77,7 @@ def test_without_a_project_one_thing_is_said_once(project: Project) -> None:
     done = project.cirrus("doctor")
     assert done.returncode == 1
     assert done.stdout.count(b"no cirrus.toml here") == 1
-    assert b"1 problems" in done.stderr
+    assert b"1 problem" in done.stderr
 
 
 def test_deliveries_that_were_given_up(project: Project) -> None:
