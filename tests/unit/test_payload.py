@@ -332,3 +332,9 @@ def test_any_definition_is_good_or_refused(name: str, value: Any) -> None:
 def test_any_bytes_are_refused(text: bytes) -> None:
     with pytest.raises(InvalidPayload):
         read_payload(text)
+
+
+@pytest.mark.parametrize("kind", [[], {}, ["jsonpath"], None, 1])
+def test_a_matcher_of_no_known_type(kind: Any) -> None:
+    told = of_process(collection_matchers=[{"type": kind, "collection_name": "c"}])
+    assert "process[0].collection_matchers[0].type: 'jsonpath' or 'catch_all' is expected" in told

@@ -163,7 +163,7 @@ def _matcher(where: str, matcher: Any) -> Iterator[str]:
     if not isinstance(matcher, Mapping):
         yield f"{where}: an object is expected, not {matcher!r:.80}"
         return
-    if matcher.get("type") not in {"jsonpath", "catch_all"}:
+    if matcher.get("type") not in ("jsonpath", "catch_all"):
         yield f"{where}.type: 'jsonpath' or 'catch_all' is expected, not {matcher.get('type')!r}"
     if not isinstance(matcher.get("collection_name"), str) or not matcher["collection_name"]:
         yield f"{where}.collection_name: the name of a collection is expected"

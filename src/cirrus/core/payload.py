@@ -13,7 +13,7 @@ from cirrus.core.jsontext import decode, encode
 from cirrus.errors import InvalidPayload
 
 # What an Item may leave out, or say with null, but not make something else of.
-_ITEM_FIELDS: tuple[tuple[str, type, str], ...] = (
+ITEM_FIELDS: tuple[tuple[str, type, str], ...] = (
     ("collection", str, "a string"),
     ("geometry", dict, "an object"),
     ("bbox", list, "an array"),
@@ -124,7 +124,7 @@ def _check_item(where: str, item: Any) -> list[str]:
         problems.append(f"{where}.id: a string that is not empty is expected" + _instead(item, "id"))
     elif _CONTROL.search(itemid):
         problems.append(f"{where}.id: {itemid!r} holds a control character")
-    for name, kind, expected in _ITEM_FIELDS:
+    for name, kind, expected in ITEM_FIELDS:
         if item.get(name) is not None and not isinstance(item[name], kind):
             problems.append(f"{where}.{name}: {expected} is expected, not {_kind(item[name])}")
     return problems

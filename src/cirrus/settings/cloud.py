@@ -29,7 +29,7 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Any:
             raise ValueError(expected)
         return value
 
-    return read
+    return _shaped(read, {"type": "string", "pattern": f"^(?:{pattern.pattern})$"})
 
 
 def _one_of(*known: Any) -> Any:
@@ -38,7 +38,7 @@ def _one_of(*known: Any) -> Any:
             raise ValueError(f"one of {', '.join(map(str, known))}")
         return value
 
-    return read
+    return _shaped(read, {"enum": list(known)})
 
 
 def _many(pattern: re.Pattern[str], expected: str) -> Any:
@@ -48,6 +48,13 @@ def _many(pattern: re.Pattern[str], expected: str) -> Any:
             raise ValueError(expected)
         return found
 
+    items = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
+    return _shaped(read, {"type": "array", "items": items})
+
+
+def _shaped(read: Any, shape: dict[str, Any]) -> Any:
+    """A reader that tells the JSON Schema of what it reads."""
+    read.shape = shape
     return read
 
 
@@ -92,7 +99,12 @@ CLOUD = (
     Setting("tags", values.texts, {}, "on AWS: tags of everything that is made"),
 )  # fmt: skip
 TASK_CLOUD = (
-    Setting("cpu", _cores, None, "on AWS: virtual cores; makes the task a Batch job"),
+    Setting(
+        "cpu",
+        _shaped(_cores, {"type": "number", "exclusiveMinimum": 0, "maximum": 192}),
+        None,
+        "on AWS: virtual cores; makes the task a Batch job",
+    ),
     Setting("gpu", values.count, None, "on AWS: so many GPUs; makes the task a Batch job"),
     Setting("spot", values.flag, False, "on AWS: `true` runs the task as a Batch job on spot capacity"),
     Setting("image", image, None, "on AWS: the image that the task runs in; that of the deployment"),

@@ -57,6 +57,16 @@ def _documents() -> Iterator[bytes]:
     yield from given
 
 
+@payload.command()
+@click.option("--project", is_flag=True, help="That of cirrus.toml instead.")
+def schema(project: bool) -> None:
+    """Print the JSON Schema of payloads, for editors and other programs."""
+    from cirrus.core.payload_schema import payload_schema
+    from cirrus.settings.schema import project_schema
+
+    output.document(project_schema() if project else payload_schema(), raw=False)
+
+
 @payload.command("get-id")
 def get_id() -> None:
     """Print the id that the payload on stdin has, or would be given."""

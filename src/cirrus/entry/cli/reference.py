@@ -16,11 +16,14 @@ import click
 
 from cirrus.core import definition
 from cirrus.core.event import MEANINGS, EventType
+from cirrus.core.jsontext import encode_pretty
+from cirrus.core.payload_schema import payload_schema
 from cirrus.core.state import TRANSITIONS, State
 from cirrus.drawing.graph import CATCH, RULE, Box, Scope, Way
 from cirrus.drawing.svg import draw_svg
 from cirrus.entry.cli import main
 from cirrus.settings import SECTIONS
+from cirrus.settings.schema import project_schema
 from cirrus.settings.values import Setting
 
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -42,8 +45,8 @@ _EXITS = (
 
 
 def write(folder: Path) -> list[Path]:
-    """Fill the blocks of every page below a folder, and draw its pictures; gives the files that changed."""
-    changed = [file for name, draw in PICTURES.items() if _update(file := folder / name, draw())]
+    """Fill the blocks of every page below a folder, and write the whole files; gives the files that changed."""
+    changed = [file for name, draw in WHOLE.items() if _update(file := folder / name, draw())]
     for page in sorted(folder.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         if _update(page, filled(text)):
@@ -231,7 +234,11 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "process-fields": lambda: _fields("field", definition.FIELDS),
     "upload-fields": lambda: _fields("`upload_options`", definition.UPLOAD_FIELDS),
 }
-PICTURES: Mapping[str, Callable[[], str]] = {"reference/state.svg": state_diagram}
+WHOLE: Mapping[str, Callable[[], str]] = {
+    "reference/state.svg": state_diagram,
+    "reference/payload.schema.json": lambda: f"{encode_pretty(payload_schema()).decode()}\n",
+    "reference/cirrus.schema.json": lambda: f"{encode_pretty(project_schema()).decode()}\n",
+}
 """Whole files below the documentation's folder."""
 
 
