@@ -221,6 +221,10 @@ class Database:
         """The number of collections, the first part of payload ids; only inside a group."""
         return self._id("collections", name)
 
+    def form_id(self, name: str) -> int:
+        """The number of what events have in common; only inside a group."""
+        return self._id("forms", name)
+
     def _id(self, table: str, name: str) -> int:
         known = self._ids.get((table, name))
         if known is None:

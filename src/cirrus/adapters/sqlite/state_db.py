@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from cirrus.adapters.sqlite import event_rows
 from cirrus.adapters.sqlite.columns import NUMBER, STATE, pack, unpack
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.failures import failures
@@ -12,7 +13,7 @@ from cirrus.adapters.sqlite.forget import earlier, forget
 from cirrus.adapters.sqlite.lanes import insert
 from cirrus.adapters.sqlite.narrowing import conditions, groups
 from cirrus.adapters.sqlite.paging import page
-from cirrus.core.event import UNKNOWN, EventType, WorkflowEvent
+from cirrus.core.event import UNKNOWN, WorkflowEvent
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import id_key
 from cirrus.core.payload_id import parse
@@ -119,15 +120,14 @@ class SqliteStateDb:
         self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, WorkflowEvent]]:
         """Events in the order in which they happened, each with its number; those after number `after`."""
-        sql = "SELECT e.id, e.at, e.type, e.rest, coalesce(r.full_id, r.key) FROM events e"
-        sql += " LEFT JOIN records r ON r.id = e.record WHERE e.id > ?"
+        sql = f"{event_rows.SELECT} WHERE e.id > ?"
         values: list[Any] = [after]
         if payload_id is not None:
             sql += " AND (e.record = (SELECT id FROM records WHERE key = ?)"
             sql += " OR e.record IS NULL AND json_extract(e.rest, '$.payload_id') = ?)"
             values += [id_key(payload_id), payload_id]
         rows = self._db.rows(f"{sql} ORDER BY e.id LIMIT ?", [*values, limit])
-        return [(row[0], _event(*row[1:])) for row in rows]
+        return [event_rows.read(row) for row in rows]
 
     # ---------------------------------------------------------------- writing
 
@@ -147,7 +147,7 @@ class SqliteStateDb:
                 if claim.owner:
                     self._db.entered(NUMBER[State.PROCESSING], claim.at)
             self._write_items([(item, 0, number) for number, claim, _ in granted for item in claim.items])
-            self._write_events([(event, record) for _, claim, record in granted for event in claim.events])
+            self._write_events([(event, record, n) for n, claim, record in granted for event in claim.events])
             self._settle([claim.receipt for _, claim, _ in granted if claim.receipt])
         return [record is not None for record in records]
 
@@ -224,7 +224,7 @@ class SqliteStateDb:
             (start.owner, start.at, execution_row),
         )
         self._db.entered(NUMBER[State.PROCESSING], start.at)
-        self._write_events([(event, record) for event in start.events])
+        self._write_events([(event, record, execution_row) for event in start.events])
         return True
 
     def conclude(self, conclusions: Sequence[Conclusion]) -> list[bool]:
@@ -236,7 +236,7 @@ class SqliteStateDb:
             self._db.run_many(_END_RECORD, [self._ended_record(end, record) for end, record, _, _ in granted])
             self._db.run_many(_END_EXECUTION, [_ended_execution(end, one, output) for end, _, one, output in granted])
             self._write_items([(item, 1, one) for end, _, one, _ in granted for item in end.items])
-            self._write_events([(event, record) for end, record, _, _ in granted for event in end.events])
+            self._write_events([(event, record, one) for end, record, one, _ in granted for event in end.events])
             for end, _, execution, output in granted:
                 self._follow(end, execution, output)
         return [numbers is not None for numbers in rows]
@@ -290,18 +290,23 @@ class SqliteStateDb:
         keys = {id_key(event.payload_id) for event in events if event.payload_id != UNKNOWN}
         with self._db.group():
             rows = dict(self._db.rows_of("SELECT key, id FROM records WHERE key IN ({})", keys))
-            self._write_events([(event, rows.get(id_key(event.payload_id))) for event in events])
+            executions = event_rows.numbers(self._db, events)
+            self._write_events(
+                [
+                    (event, rows.get(id_key(event.payload_id)), executions.get(event_rows.execution_of(event)))
+                    for event in events
+                ]
+            )
             self._settle(receipts)
 
     def _settle(self, receipts: Iterable[str]) -> None:
         self._db.run_many("DELETE FROM messages WHERE id = ?", [(int(receipt),) for receipt in receipts])
 
-    def _write_events(self, events: Sequence[tuple[WorkflowEvent, int | None]]) -> None:
-        """Keep events, each with the number of the record that it is about."""
-        sql = "INSERT INTO events (at, type, record, rest) VALUES (?, ?, ?, ?)"
-        self._db.run_many(sql, [(event.at, event.type.value, record, _rest(event, record)) for event, record in events])
+    def _write_events(self, events: Sequence[event_rows.About]) -> None:
+        """Keep events, each with the numbers of the record and the execution that it is about."""
+        event_rows.write(self._db, events)
         for target in self._subscriptions.events:
-            for event, _ in events:
+            for event, _, _ in events:
                 self._queue_delivery(target, "event", event.payload_id, event.at, encode(event.body()))
 
     def _write_items(self, items: Sequence[tuple[ItemRef, int, int]]) -> None:
@@ -371,25 +376,6 @@ def _attempt(claim: Claim) -> int:
 def _ended_execution(end: Conclusion, execution: int, output: int | None) -> tuple[Any, ...]:
     """The values of _END_EXECUTION."""
     return _STATUS.get(end.state, "FAILED"), end.at, output, end.error, end.cause, execution
-
-
-def _rest(event: WorkflowEvent, record: int | None) -> str | None:
-    """What the columns of an event do not tell, as JSON."""
-    fields = {
-        "input_payload_url": event.input_payload_url,
-        "output_payload_url": event.output_payload_url,
-        "execution": event.execution,
-        "error": event.error,
-        "payload_id": event.payload_id if record is None else None,
-    }
-    rest = {name: value for name, value in fields.items() if value is not None}
-    return encode(rest).decode() if rest else None
-
-
-def _event(at: int, kind: str, rest: str | None, payload_id: str | None) -> WorkflowEvent:
-    fields = decode(rest) if rest else {}
-    known = fields.pop("payload_id", None) or payload_id or UNKNOWN
-    return WorkflowEvent(EventType(kind), known, at, **fields)
 
 
 def _chunks(values: list[Any]) -> Iterable[list[Any]]:

@@ -102,11 +102,18 @@ CREATE TABLE logs (
     UNIQUE (execution, ref)
 );
 
+CREATE TABLE forms (                        -- of events: their addresses without payload and execution
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+);
+
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,
     type TEXT NOT NULL,
     record INTEGER,                         -- NULL where the event is about no record
+    execution INTEGER,                      -- of its form
+    form INTEGER REFERENCES forms,
     rest TEXT                               -- JSON: what the other columns do not tell
 );
 CREATE INDEX events_by_record ON events (record);

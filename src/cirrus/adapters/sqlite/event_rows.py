@@ -1,0 +1,83 @@
+"""Events as rows: what all events of a workflow have in common is stored once.
+
+The URLs and the ARN of an event differ from those of others by its payload and its execution alone, and both are known
+by number. What is left of them is a form, of which there are a few for each workflow. An address that cannot be put
+together again in this way is kept as it is, in `rest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cirrus.adapters.sqlite.columns import pack, unpack
+from cirrus.adapters.sqlite.database import Database
+from cirrus.core.event import UNKNOWN, EventType, WorkflowEvent
+from cirrus.core.jsontext import decode, encode
+from cirrus.core.keys import id_key
+
+About = tuple[WorkflowEvent, int | None, int | None]
+_INSERT = "INSERT INTO events (at, type, record, execution, form, rest) VALUES (?, ?, ?, ?, ?, ?)"
+_ADDRESSES = ("input_payload_url", "output_payload_url", "execution")
+_PAYLOAD, _EXECUTION = "{payload}", "{execution}"
+SELECT = (
+    "SELECT e.id, e.at, e.type, e.rest, coalesce(r.full_id, r.key), r.key, x.name, f.name FROM events e"
+    " LEFT JOIN records r ON r.id = e.record LEFT JOIN executions x ON x.id = e.execution"
+    " LEFT JOIN forms f ON f.id = e.form"
+)
+
+
+def write(database: Database, events: Sequence[About]) -> None:
+    """Keep events, each with the numbers of the record and of the execution that it is about."""
+    database.run_many(_INSERT, [_row(database, *one) for one in events])
+
+
+def _row(database: Database, event: WorkflowEvent, record: int | None, execution: int | None) -> tuple[Any, ...]:
+    form = None if record is None or execution is None else _form(event)
+    if form is not None:
+        rest = None if event.error is None else encode({"error": event.error}).decode()
+        return event.at, event.type.value, record, execution, database.form_id(form), rest
+    fields = {name: getattr(event, name) for name in (*_ADDRESSES, "error")}
+    fields["payload_id"] = event.payload_id if record is None else None
+    given = {name: value for name, value in fields.items() if value is not None}
+    return event.at, event.type.value, record, None, None, encode(given).decode() if given else None
+
+
+def _form(event: WorkflowEvent) -> str | None:
+    """The addresses of an event without its payload and its execution; None if they do not follow from those."""
+    given = f"{event.input_payload_url or ''}\n{event.output_payload_url or ''}\n{event.execution or ''}"
+    execution_id = execution_of(event)
+    if not execution_id or "{" in given or given.count("\n") != 2:  # nothing in it can be taken for a mark
+        return None
+    form = given.replace(execution_id, _EXECUTION).replace(id_key(event.payload_id), _PAYLOAD)
+    urls = (event.input_payload_url is not None) + (event.output_payload_url is not None)
+    return form if form.count(_PAYLOAD) == urls and form.count(_EXECUTION) == urls + 1 else None
+
+
+def execution_of(event: WorkflowEvent) -> str:
+    """The id of the execution that an event names, empty if it names none."""
+    return (event.execution or "").rpartition(":")[2]
+
+
+def numbers(database: Database, events: Sequence[WorkflowEvent]) -> dict[str, int]:
+    """The executions that events name, by id, those that are there."""
+    names = {pack(known): known for known in map(execution_of, events) if known}
+    return {names[name]: number for name, number in database.rows_of(_NAMED, names)}
+
+
+_NAMED = "SELECT name, id FROM executions WHERE name IN ({})"
+
+
+def _filled(form: str, key: str, execution_id: str) -> str:
+    return form.replace(_PAYLOAD, key).replace(_EXECUTION, execution_id)
+
+
+def read(row: Any) -> tuple[int, WorkflowEvent]:
+    """The number and the event of a row of SELECT."""
+    number, at, kind, rest, payload_id, key, name, form = row
+    fields = decode(rest) if rest else {}
+    known = fields.pop("payload_id", None) or payload_id or UNKNOWN
+    if form and key and name:
+        addresses = _filled(form, key, unpack(name)).split("\n")
+        fields |= {name: value for name, value in zip(_ADDRESSES, addresses, strict=True) if value}
+    return number, WorkflowEvent(EventType(kind), known, at, **fields)
