@@ -131,6 +131,24 @@ def test_s3(shelf: tuple[str, dict[str, tuple[bytes, dict[str, str]]]], tmp_path
     assert objects["/bucket/data/f"][1]["cache-control"] == "max-age=1"
 
 
+def test_pieces(shelf: tuple[str, dict[str, tuple[bytes, dict[str, str]]]], tmp_path: Path) -> None:
+    endpoint, objects = shelf
+    stores, large = ObjectStores(), bytes(range(256)) * (9 << 12)
+    stores.put(str(tmp_path / "large"), large)
+    objects["/bucket/large"] = objects["/large"] = (large, {})
+    for url in (str(tmp_path / "large"), (tmp_path / "large").as_uri(), "s3://bucket/large", f"{endpoint}/large"):
+        pieces = list(stores.pieces(url))
+        assert len(pieces) > 1, url
+        assert b"".join(pieces) == large, url
+    stores.put(str(tmp_path / "empty"), b"")
+    assert list(stores.pieces(str(tmp_path / "empty"))) == []
+    for url in (str(tmp_path / "none"), "s3://bucket/none", f"{endpoint}/none"):
+        with pytest.raises(NotFound):
+            next(stores.pieces(url))
+    with pytest.raises(StoreError, match="bucket of s3://nobucket does not exist"):
+        next(stores.pieces("s3://nobucket/a"))
+
+
 def test_refused_by_the_store_is_no_not_found(shelf: tuple[str, object]) -> None:
     with pytest.raises(StoreError, match="cannot read s3://forbidden/a"):
         ObjectStores().get("s3://forbidden/a")

@@ -6,13 +6,20 @@ import glob
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from select import select
+from typing import TYPE_CHECKING, cast
 
-from cirrus.core.documents import documents
+from cirrus.core.documents import PAUSE, documents
 from cirrus.errors import NotFound, StoreError
 from cirrus.ports.objects import Objects
 
+if TYPE_CHECKING:
+    from io import BufferedReader
+
 STDIN = "-"
 Read = Callable[[int], object]
+_PIECE = 1 << 20
+_MOMENT = 0.2
 
 
 def files(places: Iterable[str]) -> list[str]:
@@ -43,27 +50,55 @@ def size(places: Iterable[str]) -> int | None:
     return total
 
 
-def texts(objects: Objects, places: Iterable[str], read: Read | None = None) -> Iterator[bytes]:
-    """The JSON texts at places; `read` is told how many bytes were read since it was told last."""
+def texts(
+    objects: Objects, places: Iterable[str], read: Read | None = None, *, features: bool = False
+) -> Iterator[bytes]:
+    """The JSON texts at places; `read` is told how many bytes were read since it was told last.
+
+    Where nothing comes from a pipe for a moment there is a PAUSE among them, and once that was dealt with `read` is
+    told 0. `features` is that of `documents`.
+    """
     for place in places:
-        yield from documents(_told(_lines(objects, place), read))
+        yield from documents(_told(_pieces(objects, place), read), features=features)
 
 
-def _lines(objects: Objects, place: str) -> Iterator[bytes]:
+def _pieces(objects: Objects, place: str) -> Iterator[bytes]:
     if place == STDIN:
-        yield from sys.stdin.buffer
+        yield from stdin()
     elif "://" in place:
-        yield from objects.get(place).splitlines(keepends=True)
+        yield from objects.pieces(place)
     else:
         try:
             with Path(place).open("rb") as stream:
-                yield from stream
+                yield from iter(lambda: stream.read(_PIECE), b"")
         except OSError as error:
             raise StoreError(f"cannot read {place}: {error}") from error
 
 
-def _told(lines: Iterator[bytes], read: Read | None) -> Iterator[bytes]:
-    for line in lines:
-        if read is not None:
-            read(len(line))
-        yield line
+def stdin() -> Iterator[bytes]:
+    """Standard input as it comes; a PAUSE when nothing has come for a moment."""
+    stream = cast("BufferedReader", sys.stdin.buffer)
+    while True:
+        if not _ready(stream):
+            yield PAUSE
+            select([stream], [], [])
+        if not (piece := stream.read1(_PIECE)):
+            return
+        yield piece
+
+
+def _ready(stream: BufferedReader) -> bool:
+    """Whether something comes within a moment, or the end; what is no pipe, file or terminal always has it."""
+    try:
+        return bool(select([stream], [], [], _MOMENT)[0])
+    except (OSError, ValueError):
+        return True
+
+
+def _told(pieces: Iterator[bytes], read: Read | None) -> Iterator[bytes]:
+    for piece in pieces:
+        if read is not None and piece != PAUSE:
+            read(len(piece))
+        yield piece
+        if read is not None and piece == PAUSE:
+            read(0)

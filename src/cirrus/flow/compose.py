@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from cirrus.core.documents import PAUSE
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.payload import reference
 from cirrus.errors import InvalidPayload
@@ -16,6 +17,9 @@ def compose(documents: Iterable[bytes], process: list[Any], *, together: bool = 
     A document that is a payload already, or no JSON, goes through as it is: whoever reads it says what is wrong.
     """
     for text in documents:
+        if text == PAUSE:
+            yield PAUSE
+            continue
         try:
             document = decode(text)
         except InvalidPayload:

@@ -14,7 +14,7 @@ from cirrus.core.state import State
 from cirrus.errors import CirrusError
 from cirrus.flow.explain import queueing
 from cirrus.flow.home import Home
-from cirrus.flow.submit import BATCH, check, portion, read
+from cirrus.flow.submit import BATCH, check, portions, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,8 @@ def plan(home: Home, documents: Iterable[bytes], *, data: str = "", replace: boo
 
     A payload that comes a second time is skipped, as it would be if both were taken at once.
     """
-    stream = iter(documents)
     seen: set[str] = set()
-    while batch := list(portion(stream, BATCH)):
+    for batch in portions(documents, BATCH):
         yield from _batch(home, batch, seen, data, replace)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from cirrus.core.documents import PAUSE
 from cirrus.core.event import UNKNOWN, EventType, WorkflowEvent
 from cirrus.core.jsontext import decode
 from cirrus.core.payload import Payload, accept, reference, rerun_text
@@ -45,21 +45,26 @@ def submit(
 ) -> Iterator[Submitted]:
     """Queue payloads from JSON texts, in batches; one bad document does not stop the rest.
 
-    With `replace` every payload has `process[0].replace` set, so that it runs again whatever its state.
+    A PAUSE among them queues what was read before it. With `replace` every payload has `process[0].replace` set, so
+    that it runs again whatever its state.
     """
-    stream = iter(documents)
-    while some := list(portion(stream, batch)):
+    for some in portions(documents, batch):
         yield from _submit_batch(home, some, replace, priority)
 
 
-def portion(stream: Iterator[bytes], most: int) -> Iterator[bytes]:
-    """The next documents, `most` at most, and no more once they are BATCH_BYTES together."""
+def portions(documents: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
+    """The documents in batches: `most` at most, no more once they are BATCH_BYTES together, and none over a PAUSE."""
+    batch: list[bytes] = []
     size = 0
-    for text in islice(stream, most):
-        yield text
-        size += len(text)
-        if size >= BATCH_BYTES:
-            return
+    for text in documents:
+        if text != PAUSE:
+            batch.append(text)
+            size += len(text)
+        if batch and (text == PAUSE or len(batch) >= most or size >= BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _submit_batch(home: Home, batch: list[bytes], replaced: bool, priority: int) -> list[Submitted]:

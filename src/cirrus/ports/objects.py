@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -17,6 +18,9 @@ class Objects(Protocol):
 
     def get(self, url: str) -> bytes:
         """Read an object; NotFound if there is none, StoreError if it could not be read."""
+
+    def pieces(self, url: str) -> Iterator[bytes]:
+        """Read an object piece by piece, some megabytes each, none of them empty; errors as of `get`."""
 
     def exists(self, url: str) -> bool:
         """Whether there is an object; StoreError if that could not be found out."""

@@ -40,6 +40,11 @@ class OpenObjects:
         except Exception as error:
             raise StoreError(f"cannot read {url}: {error}") from error
 
+    def pieces(self, url: str) -> Iterator[bytes]:
+        """Read an object piece by piece, which here is all of it; errors as of `get`."""
+        if found := self.get(url):
+            yield found
+
     def exists(self, url: str) -> bool:
         """Whether there is an object; StoreError if that could not be found out."""
         path = local_path(url)

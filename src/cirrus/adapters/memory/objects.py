@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 from cirrus.errors import NotFound
 
@@ -27,6 +28,11 @@ class MemoryObjects:
             if url not in self._bodies:
                 raise NotFound("object", url)
             return self._bodies[url]
+
+    def pieces(self, url: str) -> Iterator[bytes]:
+        """Read an object piece by piece; NotFound if there is none."""
+        if found := self.get(url):
+            yield found
 
     def exists(self, url: str) -> bool:
         """Whether there is an object."""

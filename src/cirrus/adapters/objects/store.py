@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -83,6 +83,13 @@ class ObjectStores:
         """Read an object; NotFound if there is none, StoreError if it could not be read."""
         return self._reading(url, lambda: self._get(url))
 
+    def pieces(self, url: str) -> Iterator[bytes]:
+        """Read an object piece by piece; errors as of `get`."""
+        found = self._reading(url, lambda: self._pieces(url))
+        while (piece := self._reading(url, lambda: next(found, None))) is not None:
+            if piece:
+                yield piece
+
     def exists(self, url: str) -> bool:
         """Whether there is an object; StoreError if that could not be found out."""
         try:
@@ -120,6 +127,22 @@ class ObjectStores:
             case Key(root, key):
                 return self._fetch_key(root, key)
 
+    def _pieces(self, url: str) -> Iterator[bytes]:
+        match locate(url):
+            case File(path):
+                with path.open("rb") as file:
+                    yield from iter(lambda: file.read(PIECE), b"")
+            case Page(address):
+                with _opened(address, "GET") as answer:
+                    yield from iter(lambda: answer.read(PIECE), b"")
+            case Key(root, key):
+                import obstore
+
+                try:
+                    yield from map(bytes, obstore.get(self.store(root), key).stream(min_chunk_size=PIECE))
+                except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
+                    raise _not_there(root, error) from None
+
     def _exists(self, url: str) -> bool:
         match locate(url):
             case File(path):
@@ -141,9 +164,7 @@ class ObjectStores:
         try:
             return bytes(obstore.get(self.store(root), key).bytes())
         except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
-            if "NoSuchBucket" in str(error):
-                raise StoreError(f"the bucket of {root} does not exist") from None
-            raise FileNotFoundError from None
+            raise _not_there(root, error) from None
 
     def access(self, url: str) -> Access | None:
         """The access that was declared for the bucket of a URL; None where there is none."""
@@ -245,11 +266,22 @@ def told(url: str, error: Exception) -> CirrusError:
     return NotFound("object", redact(url)) if gone else StoreError(f"cannot read {redact(url)}: {why}")
 
 
+def _not_there(root: str, error: Exception) -> Exception:
+    """What to raise of a store that has no such object; a missing bucket is no 'not there'."""
+    if "NoSuchBucket" in str(error):
+        return StoreError(f"the bucket of {root} does not exist")
+    return FileNotFoundError()
+
+
 def _fetch(url: str, method: str) -> bytes:
-    request = Request(url, method=method, headers={"User-Agent": "cirrus"})  # noqa: S310 -- http and https only
-    with urlopen(request, timeout=WEB_SECONDS) as answer:  # noqa: S310
+    with _opened(url, method) as answer:
         body: bytes = answer.read()
         return body
+
+
+def _opened(url: str, method: str) -> Any:
+    request = Request(url, method=method, headers={"User-Agent": "cirrus"})  # noqa: S310 -- http and https only
+    return urlopen(request, timeout=WEB_SECONDS)  # noqa: S310
 
 
 def _has_profile() -> bool:

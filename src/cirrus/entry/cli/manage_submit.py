@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import click
 
@@ -15,9 +14,6 @@ from cirrus.entry.cli import complete, output
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.output import say
 from cirrus.entry.cli.progress import Progress
-
-if TYPE_CHECKING:
-    from io import BufferedReader
 
 
 def _priority(ctx: click.Context, param: click.Parameter, value: str) -> int:
@@ -77,20 +73,21 @@ def process(
     client = managed.client()
     made = _process(managed, workflow, definition, given)
     found = sources.files(places or [sources.STDIN])
-    if found == [sources.STDIN] and not cast("BufferedReader", sys.stdin.buffer).peek(1):
+    told = _Told(sources.size(found))
+    texts = sources.texts(client.home.objects, found, told.read, features=made is not None and not together)
+    texts = texts if made is None else compose(texts, made, together=together)
+    if dry_run:
+        for one in client.plan(texts, replace=replace):
+            told.of(one.action, one.to_json())
+    else:
+        for done in client.submit(texts, replace=replace, rate=rate, priority=priority):
+            told.of(done.result, done.to_json())
+    told.close()
+    if not told.bytes and found == [sources.STDIN]:
         say("cirrus: stdin is empty: nothing was queued. If a pipe through xargs gave up on a long line, use the plain")
         say(f"pipe: cirrus manage {managed.name} get-payloads ... | cirrus manage {managed.name} process")
         ctx.exit(1)
-    progress = Progress(sources.size(found))
-    texts = sources.texts(client.home.objects, found, progress.read)
-    texts = texts if made is None else compose(texts, made, together=together)
-    if dry_run:
-        planned = client.plan(texts, replace=replace)
-        counts = _tell(((one.action, one.to_json()) for one in planned), progress)
-    else:
-        submitted = client.submit(texts, replace=replace, rate=rate, priority=priority)
-        counts = _tell(((one.result, one.to_json()) for one in submitted), progress)
-    _conclude(ctx, managed.name, counts, dry_run=dry_run)
+    _conclude(ctx, managed.name, told.counts, dry_run=dry_run)
 
 
 def _process(
@@ -107,18 +104,34 @@ def _process(
     return read_process(definition.read_text(encoding="utf-8"), str(definition), variables, workflow)
 
 
-def _tell(results: Iterable[tuple[str, dict[str, Any]]], progress: Progress) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    told = output.Lines()
-    for result, body in results:
-        counts[result] += 1
-        progress.step()
+class _Told:
+    """What was said of each payload, beside the progress bar."""
+
+    def __init__(self, size: int | None) -> None:
+        self.counts: Counter[str] = Counter()
+        self.bytes = 0
+        self._progress = Progress(size)
+        self._lines = output.Lines()
+
+    def read(self, more: int) -> None:
+        """So many bytes more were read; none where nothing comes for now, so that what was said must not wait."""
+        self.bytes += more
+        self._progress.read(more)
+        if not more:
+            self._lines.flush()
+
+    def of(self, result: str, body: dict[str, Any]) -> None:
+        """Say what became of one."""
+        self.counts[result] += 1
+        self._progress.step()
         if output.on_terminal():
-            progress.clear()
-        told(encode(body))
-    told.close()
-    progress.clear()
-    return counts
+            self._progress.clear()
+        self._lines(encode(body))
+
+    def close(self) -> None:
+        """There is no more."""
+        self._lines.flush()
+        self._progress.clear()
 
 
 def _conclude(ctx: click.Context, name: str, counts: Counter[str], *, dry_run: bool) -> None:

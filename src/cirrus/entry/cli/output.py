@@ -43,7 +43,7 @@ class Lines:
         if self._read:
             self._try(lambda: line(text))
 
-    def close(self) -> None:
+    def flush(self) -> None:
         """Send what is still held back."""
         if self._read:
             self._try(sys.stdout.flush)
