@@ -49,7 +49,7 @@ def _send(home: Home, to: str, body: str, attributes: Any, payload_id: str) -> N
     if not to:
         raise Refused("States.TaskFailed", "the message names no queue or topic")
     message = encode({"to": to, "body": body, "attributes": attributes or {}})
-    home.outbox.put(MESSAGES, "message", payload_id, message, home.clock())
+    home.outbox.put(MESSAGES, "message", payload_id, message)
 
 
 def _text(value: Any) -> str:

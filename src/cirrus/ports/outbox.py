@@ -60,7 +60,7 @@ class Ledger:
 class Entered:
     """One delivery as the ledger has it: `sent` and `parked` say when, `error` is the last one, `due` the next try.
 
-    All instants in microseconds since the epoch.
+    It is 0 for as soon as can be. All instants in microseconds since the epoch.
     """
 
     id: int
@@ -85,12 +85,13 @@ STATES = ("waiting", "sent", "parked")
 class Outbox(Protocol):
     """Deliveries, in order per target and payload; each ends as sent or parked, and stays on the ledger."""
 
-    def put(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
-        """Add a delivery that is due from `at` on."""
+    def put(self, target: str, kind: str, payload_id: str, body: bytes) -> None:
+        """Add a delivery, due at once."""
 
     def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target.
 
+        One waits as long as an earlier one of its payload is put off; however many wait, taking costs what is taken.
         A hold ends with its time, or with the lease of its owner where that is a control process that has one.
         """
 

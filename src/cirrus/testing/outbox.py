@@ -100,6 +100,22 @@ class OutboxContract(PortsContract):
         assert due is not None
         assert due <= AT
 
+    def test_order_holds_though_the_clock_is_set_back(self, ports: Ports) -> None:
+        ports.state_db.note([event(A, EventType.CLAIMED_PROCESSING, AT + 50), event(A, EventType.SUCCEEDED, AT)])
+        found = _take(ports, now=AT + 60)
+        assert [json.loads(one.body)["event_type"] for one in found] == ["CLAIMED_PROCESSING", "SUCCEEDED"]
+        ports.outbox.settle("o", [Attempted(one.id, AT + 60, "no", AT + 90 - n) for n, one in enumerate(found)])
+        assert _take(ports, now=AT + 89) == []
+        assert [one.id for one in _take(ports, now=AT + 90)] == [one.id for one in found]
+
+    def test_many_that_wait_behind_one_come_after_it(self, ports: Ports) -> None:
+        _fill(ports, A)
+        (first,) = _take(ports)
+        ports.outbox.settle("o", [Attempted(first.id, AT, "no", AT + 50)])
+        _fill(ports, *[A] * 9, B)
+        assert [one.payload_id for one in _take(ports, limit=2)] == [B]
+        assert next(iter(_take(ports, limit=2, now=AT + 50))).id == first.id
+
     def test_holder_may_take_again(self, ports: Ports) -> None:
         _fill(ports, A)
         assert _take(ports) == _take(ports)

@@ -102,17 +102,17 @@ class DynamoOutbox:
     def announce(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
         """Add a delivery that belongs to no end."""
         if self._keep_all and self._name is not None:
-            self.put(target, kind, payload_id, body, at)
+            self.put(target, kind, payload_id, body)
             return
         one = self.row(target, kind, payload_id, body, at)
         self._fresh[one.delivery.id] = replace(one, written=False)
 
     # ---------------------------------------------------------------- the port
 
-    def put(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
-        """Add a delivery that is due from `at` on."""
+    def put(self, target: str, kind: str, payload_id: str, body: bytes) -> None:
+        """Add a delivery, due at once."""
         delivery = Delivery(_number(), target, kind, payload_id, body, 0)
-        one = Outgoing(delivery, self._bounded(body), at)
+        one = Outgoing(delivery, self._bounded(body), 0)
         self._tables.write(self._table, [{"PutRequest": {"Item": _row(one)}}])
 
     def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:

@@ -15,10 +15,10 @@ class MemoryOutbox:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def put(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
-        """Add a delivery that is due from `at` on."""
+    def put(self, target: str, kind: str, payload_id: str, body: bytes) -> None:
+        """Add a delivery, due at once."""
         with self._store.writing() as tables:
-            tables.outbox[tables.number()] = Outgoing(target, kind, payload_id, body, at)
+            tables.outbox[tables.number()] = Outgoing(target, kind, payload_id, body)
 
     def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target."""

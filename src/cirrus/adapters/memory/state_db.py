@@ -217,7 +217,7 @@ class MemoryStateDb:
         self._write_events(tables, end.events)
         if end.published and end.output is not None:
             for target in self._subscriptions.items:
-                tables.outbox[tables.number()] = Outgoing(target, "items", end.payload_id, end.output, end.at)
+                tables.outbox[tables.number()] = Outgoing(target, "items", end.payload_id, end.output)
         for message in end.next:
             priority = tables.priorities[end.execution_id]
             tables.messages[tables.number()] = Waiting(message.body, message.payload_id, priority, queued=end.at)
@@ -240,7 +240,7 @@ class MemoryStateDb:
             tables.events[tables.told] = event
             for target in self._subscriptions.events:
                 body = encode(event.body())
-                tables.outbox[tables.number()] = Outgoing(target, "event", event.payload_id, body, event.at)
+                tables.outbox[tables.number()] = Outgoing(target, "event", event.payload_id, body)
 
 
 def forget(tables: Tables, payload_id: str) -> bool:

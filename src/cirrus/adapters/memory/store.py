@@ -50,7 +50,7 @@ class Outgoing:
     kind: str
     payload_id: str
     body: bytes
-    due: int
+    due: int = 0
     attempts: int = 0
     error: str | None = None
     sent: int | None = None

@@ -10,18 +10,22 @@ from cirrus.adapters.sqlite.locks import hold
 from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
 
 _WAITING = "target = ? AND sent IS NULL AND parked IS NULL"
-# What stands behind a delivery of the same payload that was put off waits for it, and holds up nothing else.
-_DUE = """
-    WITH put_off AS MATERIALIZED (
-        SELECT payload_id, min(id) AS first FROM outbox
-        WHERE target = :target AND sent IS NULL AND parked IS NULL AND due > :now GROUP BY payload_id
-    )
-    SELECT x.id, x.kind, x.payload_id, b.body, x.attempts
-    FROM outbox x JOIN bodies b ON b.id = x.body LEFT JOIN put_off p ON p.payload_id = x.payload_id
-    WHERE x.target = :target AND x.sent IS NULL AND x.parked IS NULL AND x.due <= :now
-        AND (p.first IS NULL OR x.id < p.first)
-    ORDER BY x.id LIMIT :limit
+# The latest instant until which an earlier delivery of the same payload is put off.
+_BEHIND = """
+    (SELECT max(p.due) FROM outbox p INDEXED BY outbox_put_off WHERE p.target = x.target
+        AND p.payload_id = x.payload_id AND p.sent IS NULL AND p.parked IS NULL AND p.due > 0 AND p.id < x.id)
 """
+_DUE = f"""
+    SELECT x.id, x.kind, x.payload_id, b.body, x.attempts, x.due, {_BEHIND}
+    FROM outbox x INDEXED BY outbox_waiting JOIN bodies b ON b.id = x.body
+    WHERE x.target = ? AND x.sent IS NULL AND x.parked IS NULL AND x.due <= ? ORDER BY x.due, x.id LIMIT ?
+"""
+_FIRST = f"""
+    SELECT x.due FROM outbox x INDEXED BY outbox_waiting
+    WHERE x.target = ? AND x.sent IS NULL AND x.parked IS NULL AND coalesce({_BEHIND}, 0) <= x.due
+    ORDER BY x.due LIMIT 1
+"""
+_PASSES = 10
 # Items that were parked, unless later ones of their payload have gone to the same target.
 _AGAIN = """
     UPDATE outbox SET parked = NULL, due = ?, attempts = 0 WHERE id = ? AND parked IS NOT NULL AND NOT (
@@ -44,12 +48,12 @@ class SqliteOutbox:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def put(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
-        """Add a delivery that is due from `at` on."""
+    def put(self, target: str, kind: str, payload_id: str, body: bytes) -> None:
+        """Add a delivery, due at once."""
         with self._db.group():
             self._db.run(
-                "INSERT INTO outbox (target, kind, payload_id, body, due) VALUES (?, ?, ?, ?, ?)",
-                (target, kind, payload_id, self._db.body_id(body), at),
+                "INSERT INTO outbox (target, kind, payload_id, body) VALUES (?, ?, ?, ?)",
+                (target, kind, payload_id, self._db.body_id(body)),
             )
 
     def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
@@ -57,10 +61,21 @@ class SqliteOutbox:
         if not self._db.row(f"SELECT 1 FROM outbox WHERE {_WAITING} AND due <= ? LIMIT 1", (target, now)):
             return []
         with self._db.group():
-            rows = self._db.rows(_DUE, {"target": target, "now": now, "limit": limit})
-            if not rows or not hold(self._db, target, owner, now, until):
-                return []
-        return [Delivery(row[0], target, *row[1:]) for row in rows]
+            due = self._due(target, now, limit)
+            return due if due and hold(self._db, target, owner, now, until) else []
+
+    def _due(self, target: str, now: int, limit: int) -> list[Delivery]:
+        """The next deliveries; those behind one of their payload that was put off are put off as long as that."""
+        for _ in range(_PASSES):
+            rows = self._db.rows(_DUE, (target, now, limit))
+            late = [(behind, row[0]) for *row, due, behind in rows if behind is not None and behind > due]
+            self._db.run_many("UPDATE outbox SET due = ? WHERE id = ?", late)
+            numbers = {number for _, number in late}
+            stuck = {row[2] for row in rows if row[0] in numbers}
+            found = [Delivery(row[0], target, *row[1:5]) for row in rows if row[2] not in stuck]
+            if found or not late:
+                return sorted(found, key=lambda one: one.id)
+        return []
 
     def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
         """Write down what became of deliveries, and let go of their target."""
@@ -80,12 +95,9 @@ class SqliteOutbox:
 
     def waiting(self, target: str) -> tuple[int, int | None]:
         """How many deliveries of a target wait, and the instant at which the first is due (None if none waits)."""
-        sql = f"SELECT count(*), min(due), count(error) FROM outbox WHERE {_WAITING}"
-        number, due, failed = self._db.row(sql, (target,))
-        if failed:
-            behind = "max(due) OVER (PARTITION BY payload_id ORDER BY id) AS due"
-            due = self._db.row(f"SELECT min(due) FROM (SELECT {behind} FROM outbox WHERE {_WAITING})", (target,))[0]
-        return number, due
+        number = self._db.row(f"SELECT count(*) FROM outbox INDEXED BY outbox_waiting WHERE {_WAITING}", (target,))[0]
+        first = self._db.row(_FIRST, (target,)) if number else None
+        return number, first and first[0]
 
     def ledger(self) -> list[Ledger]:
         """The state of every target."""

@@ -13,7 +13,7 @@ from cirrus.core.state import State
 from cirrus.ports.retention import Policy
 
 _LOCK = "retention"
-_AGAIN = 3600 * 1_000_000  # looked at again, in case that the clock was set back
+_AGAIN = 3600 * 1_000_000  # how far clocks are set back at most
 _RANGE = (
     "SELECT id, updated FROM records WHERE grp = ? AND state = ? AND updated < ? AND (updated, id) > (?, ?)"
     " ORDER BY updated, id LIMIT ?"
@@ -67,7 +67,8 @@ class SqliteRetention:
             row = self._db.row(
                 "SELECT upto FROM expired WHERE kind = ? AND grp = ? AND state = ?", (table, group, state)
             )
-            after = (row[0] - _AGAIN if row else -1, 0)
+            # A clock that is set back by less than the age writes nothing that lies before `upto`.
+            after = (row[0] - max(0, _AGAIN - (now - before)) if row else -1, 0)
             while found := self._db.rows(_RANGE, (group, state, before, *after, limit)):
                 after = (found[-1][1], found[-1][0])
                 with self._db.group():
@@ -126,6 +127,7 @@ class SqliteRetention:
     def _unneeded(self, before: int) -> int:
         """The same instant, or that of the oldest execution that runs or message that waits: it may name a payload."""
         rows = self._db.rows(
-            "SELECT min(started) FROM executions WHERE stopped IS NULL UNION ALL SELECT min(queued) FROM messages"
+            "SELECT min(started) FROM executions INDEXED BY executions_running WHERE stopped IS NULL"
+            " UNION ALL SELECT * FROM (SELECT queued FROM messages ORDER BY id LIMIT 1)"
         )
         return min([before, *(int(at) for (at,) in rows if at is not None)])

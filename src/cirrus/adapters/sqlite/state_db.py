@@ -307,7 +307,7 @@ class SqliteStateDb:
         event_rows.write(self._db, events)
         for target in self._subscriptions.events:
             for event, _, _ in events:
-                self._queue_delivery(target, "event", event.payload_id, event.at, encode(event.body()))
+                self._queue_delivery(target, "event", event.payload_id, encode(event.body()))
 
     def _write_items(self, items: Sequence[tuple[ItemRef, int, int]]) -> None:
         """Keep which Items went into an execution, or were made by it."""
@@ -317,14 +317,14 @@ class SqliteStateDb:
     def _publish(self, end: Conclusion, output: int) -> None:
         for target in self._subscriptions.items:
             self._db.run(
-                "INSERT INTO outbox (target, kind, payload_id, body, due) VALUES (?, 'items', ?, ?, ?)",
-                (target, end.payload_id, output, end.at),
+                "INSERT INTO outbox (target, kind, payload_id, body) VALUES (?, 'items', ?, ?)",
+                (target, end.payload_id, output),
             )
 
-    def _queue_delivery(self, target: str, kind: str, payload_id: str, at: int, body: bytes) -> None:
+    def _queue_delivery(self, target: str, kind: str, payload_id: str, body: bytes) -> None:
         self._db.run(
-            "INSERT INTO outbox (target, kind, payload_id, body, due) VALUES (?, ?, ?, ?, ?)",
-            (target, kind, payload_id, self._db.body_id(body), at),
+            "INSERT INTO outbox (target, kind, payload_id, body) VALUES (?, ?, ?, ?)",
+            (target, kind, payload_id, self._db.body_id(body)),
         )
 
 

@@ -96,7 +96,7 @@ def _shown(one: Entered) -> dict[str, Any]:
         "payload_id": one.payload_id,
         "state": one.state,
         "attempts": one.attempts,
-        "due": iso(one.due) if one.state == "waiting" else None,
+        "due": iso(one.due) if one.state == "waiting" and one.due else None,
         "sent": None if one.sent is None else iso(one.sent),
         "parked": None if one.parked is None else iso(one.parked),
         "error": one.error,

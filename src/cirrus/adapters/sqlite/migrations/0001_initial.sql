@@ -177,13 +177,14 @@ CREATE TABLE outbox (
     kind TEXT NOT NULL,
     payload_id TEXT NOT NULL,
     body INTEGER REFERENCES bodies,         -- NULL once it is sent
-    due INTEGER NOT NULL,
+    due INTEGER NOT NULL DEFAULT 0,         -- put off until then; 0: never was
     attempts INTEGER NOT NULL DEFAULT 0,
     error TEXT,
     sent INTEGER,                           -- when
     parked INTEGER                          -- when
 );
-CREATE INDEX outbox_waiting ON outbox (target, id) WHERE sent IS NULL AND parked IS NULL;
+CREATE INDEX outbox_waiting ON outbox (target, due) WHERE sent IS NULL AND parked IS NULL;
+CREATE INDEX outbox_put_off ON outbox (target, payload_id) WHERE sent IS NULL AND parked IS NULL AND due > 0;
 CREATE INDEX outbox_parked ON outbox (target, id) WHERE parked IS NOT NULL;
 
 CREATE TABLE owners (
@@ -237,7 +238,7 @@ CREATE TABLE callbacks (
     called INTEGER NOT NULL DEFAULT 0       -- the token was handed out
 ) WITHOUT ROWID;
 CREATE INDEX callbacks_by_execution ON callbacks (execution);
-CREATE INDEX callbacks_by_activity ON callbacks (activity) WHERE activity IS NOT NULL AND called = 0;
+CREATE INDEX callbacks_by_activity ON callbacks (activity, execution, place) WHERE activity IS NOT NULL AND called = 0;
 
 CREATE TABLE answers (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
