@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from cirrus.asl.trie import Trie
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cirrus.asl import data
 from cirrus.asl.clock import read_time, show_time
-from cirrus.asl.trie import Trie
 
 JSON = st.recursive(
     st.none()

@@ -149,6 +149,40 @@ def test_parallel_runs_every_branch() -> None:
     assert (state(control.home), first.runs, second.runs) == (State.COMPLETED, 1, 1)
 
 
+def wide(**fields: Any) -> dict[str, Any]:
+    """A machine that maps a task over the numbers that another makes, and gives its own input on."""
+    inner = {**task("t"), "End": True}
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    processor = {"ProcessorConfig": config, "StartAt": "I", "States": {"I": inner}}
+    over = {"Type": "Map", "ItemsPath": "$.numbers", "ItemSelector": {"n.$": "$$.Map.Item.Value"}, "ResultPath": None}
+    mapped = {**over, "ItemProcessor": processor, "Next": "last", **fields}
+    return machine(numbers=task("numbers", Next="m"), m=mapped, last=task("last"))
+
+
+def test_a_map_over_twenty_thousand_items() -> None:
+    counted = Counted()
+    control = start(
+        {"w": wide()}, {"numbers": lambda given: {**given, "numbers": list(range(20_000))}, "t": counted, "last": echo}
+    )
+    most = 0
+    while len(control.driver) or not counted.runs:
+        most = max(most, len(control.turn().start))
+    assert (state(control.home), counted.runs) == (State.COMPLETED, 20_000)
+    assert most <= 1_000
+
+
+def test_a_wide_map_that_fails_stops_all_its_tasks() -> None:
+    control = start(
+        {"w": wide(MaxConcurrency=10_000)},
+        {"numbers": lambda given: {**given, "numbers": list(range(10_000))}, "t": broken, "last": echo},
+    )
+    control.run()
+    assert query.record(control.home, P).last_error == (
+        "States.ExceedToleratedFailureThreshold: The specified tolerated failure threshold was exceeded"
+    )
+    assert control.driver.size == 0
+
+
 # -------------------------------------------------------------------- failures
 
 

@@ -35,6 +35,7 @@ def open_map_run(step: Step, branch: Branch, state: MapState, env: Environment, 
     arn = machine.replace(":stateMachine:", ":mapRun:", 1)
     fork.name = f"{arn}/{state.label or state.name}:{uuid(step.random)}"
     step.note(branch, "MapRunStarted", lambda: {"mapRunArn": fork.name})
+    fork.kin = first_run(run, state)
     if state.batcher is not None:
         fork.items = batches(step, branch, state, fork, state.batcher, env)
         fork.total = len(fork.items)
@@ -75,22 +76,30 @@ def limit(find: Any, given: Any, env: Environment, field: str) -> int:
     return int(found)
 
 
-def child_run(step: Step, branch: Branch, state: MapState, fork: Fork, child: Branch) -> None:
-    """Give a child a history, an identity and a scope of its own."""
-    parent: Run = step.node(branch.run)
-    name = uuid(step.random)
+def first_run(parent: Run, state: MapState) -> Run:
+    """What the runs of all children have in common."""
     label = state.label or state.name
     machine_id = f"{parent.machine.get('Id', '')}/{label}"
-    execution = {
-        **parent.execution,
-        "Id": f"{machine_id.replace(':stateMachine:', ':execution:', 1)}:{name}",
-        "Input": child.input,
-        "StartTime": show_time(step.at),
-        "Name": name,
-    }
+    execution = {**parent.about(), "Id": machine_id.replace(":stateMachine:", ":execution:", 1)}
     machine = {"Id": machine_id, "Name": f"{parent.machine.get('Name', '')}/{label}"}
-    express = state.express or parent.express
-    run = Run(step.number(), 0, execution, machine, express, child.id)
+    return Run(0, 0, execution, machine, state.express or parent.express, 0)
+
+
+def child_run(step: Step, fork: Fork, child: Branch) -> None:
+    """Give a child a history, an identity and a scope of its own."""
+    kin = fork.kin
+    assert kin is not None
+    run = Run(
+        step.number(),
+        0,
+        kin.execution,
+        kin.machine,
+        kin.express,
+        child.id,
+        uuid(step.random),
+        step.at,
+        child.input,
+    )
     step.add(run)
     child.run = run.id
     child.leads = True
@@ -135,12 +144,13 @@ def record(entry: tuple[Any, ...]) -> dict[str, Any]:
 def identity(step: Step, child: Branch) -> dict[str, Any]:
     """What the result files say of a child besides its end."""
     run: Run = step.node(child.run)
+    execution = run.about()
     return {
-        "ExecutionArn": run.execution["Id"],
-        "Input": data.text(run.execution["Input"]),
+        "ExecutionArn": execution["Id"],
+        "Input": data.text(execution["Input"]),
         "InputDetails": {"Included": True},
-        "Name": run.execution["Name"],
-        "StartDate": run.execution["StartTime"],
+        "Name": execution["Name"],
+        "StartDate": execution["StartTime"],
         "StateMachineArn": run.machine["Id"],
         "StopDate": show_time(step.at),
     }

@@ -10,9 +10,10 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from cirrus.asl.clock import show_time
 from cirrus.asl.commands import ReadItems, RunTask, SetTimer, WriteResults
 from cirrus.asl.definition import Scope
-from cirrus.asl.trie import Trie
+from cirrus.asl.table import Table
 
 RUNNING = "RUNNING"
 
@@ -30,7 +31,10 @@ NO_VARIABLES = Variables({}, {})
 
 @dataclass(slots=True)
 class Run:
-    """One execution with a history of its own: the whole, or one child of a distributed Map."""
+    """One execution with a history of its own: the whole, or one child of a distributed Map.
+
+    Children share `execution` and `machine`, the context object's view of them, and differ in what follows `leader`.
+    """
 
     id: int
     events: int
@@ -38,10 +42,20 @@ class Run:
     machine: dict[str, Any]
     express: bool
     leader: int
+    name: str = ""
+    started: float = 0.0
+    input: Any = None
 
     def copy(self) -> Run:
         """A copy to change."""
         return Run(*RUN_FIELDS(self))
+
+    def about(self) -> dict[str, Any]:
+        """What the context object says of the execution."""
+        if not self.name:
+            return self.execution
+        own = {"Id": f"{self.execution['Id']}:{self.name}", "StartTime": show_time(self.started), "Name": self.name}
+        return {**self.execution, **own, "Input": self.input}
 
 
 @dataclass(slots=True)
@@ -77,7 +91,8 @@ class Branch:
 class Fork:
     """A Parallel or Map state under way. `live` maps index to branch id; `results` index to (output,).
 
-    Children are started once there is room for a `handful` of them, or for all that are left.
+    Children are started once there is room for a `handful` of them, or for all that are left. Those of a distributed
+    Map begin their runs as `kin`.
     """
 
     id: int
@@ -86,8 +101,8 @@ class Fork:
     width: int
     started: int
     done: int
-    live: Trie
-    results: Trie
+    live: Table
+    results: Table
     items: Any = None
     shared: Any = None
     failed: int = 0
@@ -95,6 +110,7 @@ class Fork:
     name: str = ""
     source: str = "STATE_DATA"
     handful: int = 1
+    kin: Run | None = None
 
     def copy(self) -> Fork:
         """A copy to change."""
@@ -120,8 +136,8 @@ class Execution(NamedTuple):
 
     status: str
     counter: int
-    nodes: Trie
-    refs: Trie
+    nodes: Table
+    refs: Table
     ready: tuple[tuple[Any, ...], ...] = ()
 
 

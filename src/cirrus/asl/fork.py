@@ -9,7 +9,7 @@ from cirrus.asl.enter import shaped
 from cirrus.asl.execution import Branch, Fork
 from cirrus.asl.failure import Failure
 from cirrus.asl.leave import drop_branch, fail, finish, release
-from cirrus.asl.trie import Trie
+from cirrus.asl.table import Table
 from cirrus.asl.working import Environment, Step
 
 ABORTED = ("Task", "Wait", "Parallel", "Map")
@@ -30,7 +30,7 @@ def enter_parallel(step: Step, branch: Branch, state: ParallelState) -> None:
 
 def open_fork(step: Step, branch: Branch, total: int, width: int) -> Fork:
     """Begin to gather `total` children, `width` of them at a time."""
-    fork = Fork(step.number(), branch.id, total, width, 0, 0, Trie(), Trie())
+    fork = Fork(step.number(), branch.id, total, width, 0, 0, Table(), Table())
     step.add(fork)
     branch.fork = fork.id
     return fork

@@ -23,11 +23,11 @@ from cirrus.asl.history import given as given_details
 from cirrus.asl.items import parse_items, source_of
 from cirrus.asl.leave import failed, guarded, release
 from cirrus.asl.mapping import enter_map, fail_map, join_map, more, start
+from cirrus.asl.table import Table
 from cirrus.asl.task import beat, enter_task, expire, give_up, submit, succeed
-from cirrus.asl.trie import Trie
 from cirrus.asl.working import EFFORT, ROOT, SLICE, Environment, HistoryFull, Step, opened
 
-FRESH = Execution(RUNNING, 0, Trie(), Trie())
+FRESH = Execution(RUNNING, 0, Table(), Table())
 
 ENTER: dict[str, Callable[[Step, Branch, Any], None]] = {
     "Task": enter_task,

@@ -19,7 +19,11 @@ from cirrus.asl.working import Environment, Step
 
 INLINE_WIDTH = 40
 DISTRIBUTED_WIDTH = 10_000
-HANDFUL = 1_000
+UNASKED_WIDTH = 1_000
+"""How many children of a distributed Map run at once where nobody set a MaxConcurrency: the input of each that is under
+way is held as text, and may repeat 256 KiB of the state's input."""
+
+HANDFUL = 100
 """How many children start together where nobody set a MaxConcurrency: one by one each would cost a step's overhead."""
 
 
@@ -50,7 +54,7 @@ def start(
     if state.distributed:
         open_map_run(step, branch, state, env, fork)
         fork.allowed = allowed(count, percentage, fork.total)
-        fork.handful = HANDFUL if width == DISTRIBUTED_WIDTH else 1
+        fork.handful = HANDFUL if width == UNASKED_WIDTH else 1
     if fork.total == 0:
         return end_map(step, branch, state, fork)
     step.queue.append(("more", fork.id))
@@ -67,8 +71,8 @@ def not_an_array(state: MapState, items: Any) -> Failure:
 
 def concurrency(state: MapState, env: Environment, given: Any) -> int:
     """How many iterations may run at once."""
-    most = DISTRIBUTED_WIDTH if state.distributed else INLINE_WIDTH
-    wanted = whole(state.concurrency, given, env, "MaxConcurrency") or most
+    most, unasked = (DISTRIBUTED_WIDTH, UNASKED_WIDTH) if state.distributed else (INLINE_WIDTH, INLINE_WIDTH)
+    wanted = whole(state.concurrency, given, env, "MaxConcurrency") or unasked
     return min(wanted, most)
 
 
@@ -146,7 +150,7 @@ def start_child(step: Step, branch: Branch, state: MapState, fork: Fork, index: 
     assert state.processor is not None
     child = add_child(step, branch, fork, index, state.processor, given, item)
     if state.distributed:
-        child_run(step, branch, state, fork, child)
+        child_run(step, fork, child)
     else:
         step.note(child, "MapIterationStarted", iteration, state.name, index)
     step.queue.append(("enter", child.id))

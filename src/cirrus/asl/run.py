@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -127,6 +128,7 @@ class _Runner:
         self.random = Random(seed)  # noqa: S311  # so that a run can be repeated
         self.record = record
         self.due: list[tuple[float, int, Event]] = []
+        self.ready: deque[Event] = deque()
         self.dropped: set[int] = set()
         self.events: list[dict[str, Any]] = []
         self.end: End | None = None
@@ -148,10 +150,10 @@ class _Runner:
         )
         self.carry_out(commands)
         while self.end is None:
-            at, _, event = heapq.heappop(self.due)
+            event = self.next()
             if getattr(event, "ref", 0) in self.dropped:
                 continue
-            self.clock.wait_until(at)
+            self.clock.wait_until(event.at)
             state, commands = step(self.machine, state, event, record=self.record)
             self.carry_out(commands)
         end = self.end
@@ -173,7 +175,16 @@ class _Runner:
             else:
                 self.perform(command)
 
+    def next(self) -> Event:
+        """What happens next; of what happens at the same time, what was posted first."""
+        if self.ready and not (self.due and self.due[0][0] <= self.ready[0].at):
+            return self.ready.popleft()
+        return heapq.heappop(self.due)[2]
+
     def post(self, at: float, event: Event) -> None:
+        if at == self.clock.now():  # whatever else has this time was posted earlier, and is in order
+            self.ready.append(event)
+            return
         self.sent += 1
         heapq.heappush(self.due, (at, self.sent, event))
 

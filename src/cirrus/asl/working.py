@@ -29,7 +29,7 @@ from cirrus.asl.commands import (
 from cirrus.asl.definition import Machine, State
 from cirrus.asl.execution import Branch, Execution, Fork, Outstanding, Run
 from cirrus.asl.failure import DATA_LIMIT, Failure, runtime
-from cirrus.asl.trie import Trie
+from cirrus.asl.table import Table
 
 SLICE = 50_000
 """State transitions in one step before it lets the driver do something else."""
@@ -38,7 +38,7 @@ EFFORT = 500_000
 """Steps of JSONata, likewise."""
 
 ROOT = 1
-EMPTY = Trie()
+EMPTY = Table()
 MISSING_RESULT = object()
 
 
@@ -254,7 +254,7 @@ class Environment:
         state: dict[str, Any] = {"Name": self.branch.state, "EnteredTime": show_time(self.branch.entered_at)}
         if self.state.type in ("Task", "Parallel", "Map"):
             state["RetryCount"] = self.branch.attempt
-        execution = run.execution
+        execution = run.about()
         if execution.get("Input").__class__ is data.Text:
             execution = {**execution, "Input": opened(execution["Input"])}
         context = {"Execution": execution, "StateMachine": run.machine, "State": state}
@@ -268,5 +268,5 @@ class Environment:
 def make_token(step: Step, branch: Branch, ref: int) -> str:
     """A task token that nothing but this execution and this attempt has."""
     run: Run = step.node(branch.run)
-    key = f"{run.execution.get('Id')}\n{ref}\n{step.seed}".encode()
+    key = f"{run.about().get('Id')}\n{ref}\n{step.seed}".encode()
     return b64encode(hashlib.blake2b(key, digest_size=36).digest(), altchars=b"-_").decode()

@@ -185,8 +185,7 @@ class Driver:
                 self._timers.cancel(key)
             elif key[0] not in gone:
                 self._timers.set(key, due)
-        for execution_id, place in turn.stop:
-            self._stop(execution_id, place)
+        self._stop({f"{execution_id}:{place}" for execution_id, place in turn.stop})
         wanted = {key: pair for key, pair in turn.start.items() if pair[0].execution_id not in gone}
         self._drop(gone)
         self._doing |= {key: doing for key, (doing, _) in wanted.items()}
@@ -211,11 +210,11 @@ class Driver:
             for key in [key for key, doing in self._doing.items() if doing.execution_id in live]:
                 self._cancel(key)
 
-    def _stop(self, execution_id: str, place: str) -> None:
-        """Stop the attempt at a place, and those of the executions that were started from it."""
-        first = f"{execution_id}:{place}"
-        for key in [key for key in self._doing if key == first or key.startswith(f"{first}.")]:
-            self._cancel(key)
+    def _stop(self, places: Collection[str]) -> None:
+        """Stop the attempts at some places, and those of the executions that were started from there."""
+        if places:
+            for key in [key for key in self._doing if any(place in places for place in _upwards(key))]:
+                self._cancel(key)
 
     def _cancel(self, key: str) -> None:
         if self._forget(key) and not self._gate.drop(key):
@@ -368,8 +367,10 @@ class Driver:
     def _cancel_task(self, turn: Turn, running: Running, path: Path, command: asl.CancelTask) -> None:
         place = show_path((*path, command.ref))
         first = attempt_id(running.execution_id, path, command.ref)
-        for key in [key for key in turn.start if key == first or key.startswith(f"{first}.")]:
-            del turn.start[key]
+        turn.start.pop(first, None)
+        if len(running.nest.levels) > 1:
+            for key in [key for key in turn.start if key.startswith(f"{first}.")]:
+                del turn.start[key]
         turn.stop.append((running.execution_id, place))
         self._home.callbacks.close(running.execution_id, [place])
 
@@ -457,3 +458,10 @@ class Driver:
         printed = self._compute.running_logs()
         doing = ((self._doing.get(key), text) for key, text in printed.items() if text)
         return [attempt_log(one, text, now, None, None) for one, text in doing if one is not None]
+
+
+def _upwards(key: str) -> Iterable[str]:
+    """The key of an attempt, then those of the attempts that started the executions it is in."""
+    while key:
+        yield key
+        key = key.rpartition(".")[0]

@@ -16,7 +16,7 @@ from cirrus.asl.clock import read_time, show_time
 from cirrus.asl.definition import MapState, Scope, State, TaskState
 from cirrus.asl.execution import RUNNING, Branch, Execution, Outstanding, Run, Variables
 from cirrus.asl.run import ARN
-from cirrus.asl.trie import Trie
+from cirrus.asl.table import Table
 from cirrus.errors import NotFound
 from cirrus.trial.answers import Answer, Mock
 from cirrus.trial.play import BEGIN, Call, Player
@@ -313,8 +313,8 @@ def _at_rest(
         last=1,
     )
     run = Run(id=ROOT, events=1, execution=execution, machine=about, express=machine.express, leader=BRANCH)
-    nodes = Trie().set(ROOT, run).set(BRANCH, branch)
-    refs = Trie().set(TIMER, Outstanding(0, "slice", asl.SetTimer(TIMER, at)))
+    nodes = Table().set(ROOT, run).set(BRANCH, branch)
+    refs = Table().set(TIMER, Outstanding(0, "slice", asl.SetTimer(TIMER, at)))
     return Execution(RUNNING, TIMER, nodes, refs, (("enter", BRANCH),))
 
 
