@@ -47,6 +47,41 @@ def test_invalid_in_an_express_machine(what: str, definition: Any, where: str) -
     assert [error.location for error in errors(definition, machine_type="EXPRESS")] == [where]
 
 
+STATES = {"A": {"Type": "Pass", "Next": "Begin"}, "Begin": {"Type": "Succeed"}, "C": {"Type": "Succeed"}}
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        ("A", [("/States/C", 'State "C" is not reachable.')]),
+        (
+            "Start",
+            [
+                ("/StartAt", "Missing 'StartAt' target: Start"),
+                ("/States/C", "State \"C\" is not reachable even if StartAt were 'A'."),
+            ],
+        ),
+        (
+            "begin",
+            [
+                ("/StartAt", "Missing 'StartAt' target: begin; did you mean 'Begin'?"),
+                ("/States/A", "State \"A\" is not reachable even if StartAt were 'Begin'."),
+                ("/States/C", "State \"C\" is not reachable even if StartAt were 'Begin'."),
+            ],
+        ),
+    ],
+)
+def test_what_cannot_be_reached_is_told_wherever_it_starts(start: str, expected: list[tuple[str, str]]) -> None:
+    found = errors({"StartAt": start, "States": STATES})
+    assert [(error.location, error.message) for error in found] == expected
+
+
+def test_a_wrong_start_alone_is_one_error() -> None:
+    loop = {name: {"Type": "Pass", "Next": after} for name, after in ("AB", "BC", "CA")}
+    assert [error.location for error in errors({"StartAt": "Z", "States": loop})] == ["/StartAt"]
+    assert [error.location for error in errors({"States": loop})] == ["/"]
+
+
 VALID = [
     one({"Type": "Pass"}),
     one({"Type": "Pass", "Comment": "", "InputPath": None, "OutputPath": None, "ResultPath": None}),

@@ -8,7 +8,7 @@ from typing import Any
 from cirrus.asl.check_state import check_state
 from cirrus.asl.check_value import is_whole
 from cirrus.asl.check_variables import check_variables
-from cirrus.asl.findings import TRANSITION, Findings, kind_of, nearest
+from cirrus.asl.findings import TRANSITION, Findings, alike, kind_of, nearest
 from cirrus.asl.inventory import scopes
 from cirrus.asl.source import Source, escape
 from cirrus.errors import Diagnostic
@@ -19,6 +19,7 @@ PROCESSOR = (*BRANCH, "ProcessorConfig")
 TYPES = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map")
 LANGUAGES = ("JSONPath", "JSONata")
 LONGEST_NAME = 80
+MOST_STARTS = 20
 
 
 def check_machine(source: Source, machine_type: str, supported_only: bool) -> list[Diagnostic]:
@@ -91,28 +92,37 @@ def check_named(name: str, state: Any, pointer: str, language: str, names: dict[
 
 def check_graph(scope: Mapping[str, Any], states: Mapping[str, Any], pointer: str, findings: Findings) -> None:
     """Where the states lead, and whether each can be reached."""
-    start = scope.get("StartAt")
+    start, names = scope.get("StartAt"), frozenset(states)
     if start is not None and not isinstance(start, str):
         findings.error(f"{pointer}/StartAt", "StartAt must be a string")
     elif start is not None and start not in states:
-        findings.error(f"{pointer}/StartAt", f"Missing 'StartAt' target: {start}{close(start, states)}", TRANSITION)
+        findings.error(f"{pointer}/StartAt", f"Missing 'StartAt' target: {start}{nearest(start, names)}", TRANSITION)
     for name, state in states.items():
         for place, target in targets(state):
             if target not in states:
                 where = f"{pointer}/States/{escape(name)}/{place}"
                 field = place.rpartition("/")[2]
-                findings.error(where, f"Missing '{field}' target: {target}{close(target, states)}", TRANSITION)
+                findings.error(where, f"Missing '{field}' target: {target}{nearest(target, names)}", TRANSITION)
     if isinstance(start, str) and start in states:
         check_reach(start, states, pointer, findings)
+    else:
+        meant = likely_start(start, states)
+        check_reach(meant, states, pointer, findings, f" even if StartAt were '{meant}'")
 
 
-def close(name: str, states: Mapping[str, Any]) -> str:
-    """A hint at the state that was meant."""
-    return nearest(name, frozenset(other for other in states if isinstance(other, str)))
+def likely_start(start: Any, states: Mapping[str, Any]) -> str:
+    """The state that a StartAt which leads nowhere may have meant: one of a like name, or the one that leads furthest."""
+    names = list(states)
+    close = alike(start, frozenset(names)) if isinstance(start, str) else None
+    if close is not None:
+        return close
+    led_to = {target for name, state in states.items() for _, target in targets(state) if target != name}
+    first = [name for name in names if name not in led_to] or names
+    return max(first[:MOST_STARTS], key=lambda name: len(reach(name, states)))
 
 
-def check_reach(start: str, states: Mapping[str, Any], pointer: str, findings: Findings) -> None:
-    """Report states that nothing leads to, and a machine without an end."""
+def reach(start: str, states: Mapping[str, Any]) -> set[str]:
+    """The states that can be reached from one of them, itself included."""
     reached: set[str] = set()
     waiting = [start]
     while waiting:
@@ -121,9 +131,15 @@ def check_reach(start: str, states: Mapping[str, Any], pointer: str, findings: F
             continue
         reached.add(name)
         waiting.extend(target for _, target in targets(states[name]))
+    return reached
+
+
+def check_reach(start: str, states: Mapping[str, Any], pointer: str, findings: Findings, so: str = "") -> None:
+    """Report states that nothing leads to, and a machine without an end."""
+    reached = reach(start, states)
     for name in states:
         if name not in reached:
-            findings.error(f"{pointer}/States/{escape(name)}", f'State "{name}" is not reachable.', TRANSITION)
+            findings.error(f"{pointer}/States/{escape(name)}", f'State "{name}" is not reachable{so}.', TRANSITION)
     ends = any(
         isinstance(states[name], dict)
         and (states[name].get("End") is True or states[name].get("Type") in ("Succeed", "Fail"))

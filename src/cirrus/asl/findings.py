@@ -13,6 +13,7 @@ SCHEMA = "SCHEMA_VALIDATION_FAILED"
 TRANSITION = "MISSING_TRANSITION_TARGET"
 UNSUPPORTED = "UNSUPPORTED_RESOURCE"
 MOST = 1_000
+MOST_NAMES = 300
 
 
 @dataclass(slots=True)
@@ -65,12 +66,18 @@ class Findings:
             self.error(pointer, f"Only one of these fields may be given: [{', '.join(given)}]")
 
 
-def nearest(name: str, allowed: frozenset[str]) -> str:
-    """A hint where a name differs from an allowed one in case or little else."""
+def alike(name: str, allowed: frozenset[str]) -> str | None:
+    """The allowed name that a name differs from in case or little else; none is looked for among very many."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, sorted(allowed), 1, 0.8)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    close = get_close_matches(name, sorted(allowed), 1, 0.8) if len(allowed) <= MOST_NAMES else []
+    return close[0] if close else None
+
+
+def nearest(name: str, allowed: frozenset[str]) -> str:
+    """A hint at the allowed name that was meant."""
+    close = alike(name, allowed)
+    return "" if close is None else f"; did you mean '{close}'?"
 
 
 def kind_of(value: Any) -> str:
