@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import socket
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from cirrus.adapters.local.backlog import NEVER, Backlog, Job
 from cirrus.adapters.local.crew import waited
 from cirrus.adapters.local.exit_status import ended
-from cirrus.adapters.local.frames import SMALL, FrameReader, SendBuffer, pack
+from cirrus.adapters.local.frames import SMALL, FrameReader, SendBuffer, deep_pipe, pack
 from cirrus.adapters.local.log_buffer import LogBuffer, MarkedStream
 from cirrus.ports.compute import Attempt, TaskSpec
 
@@ -29,30 +31,38 @@ def test_frames_come_out_as_they_went_in_however_they_arrive(frames: list[tuple[
     assert found == frames
 
 
-def test_large_and_small_frames_go_through_a_full_socket() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.setblocking(False)
-        buffer, reader, found = SendBuffer(), FrameReader(), []
-        frames = [(n, b"head", bytes([n % 256]) * (3 * SMALL if n % 3 == 0 else n)) for n in range(300)]
-        for frame in frames:
-            buffer.add(*frame)
-        while len(found) < len(frames):
-            buffer.flush(ours)
-            reader.feed(theirs.recv(1 << 20))
-            found += list(reader.frames())
-        assert found == frames
-        assert not buffer
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe whose end to write does not block."""
+    theirs, ours = deep_pipe()
+    os.set_blocking(ours, False)
+    yield theirs, ours
+    for end in (theirs, ours):
+        with suppress(OSError):
+            os.close(end)
 
 
-def test_what_is_sent_to_a_peer_that_is_gone_is_dropped() -> None:
-    ours, theirs = socket.socketpair()
-    theirs.close()
-    with ours:
-        buffer = SendBuffer()
-        buffer.add(1, b"", b"")
+def test_large_and_small_frames_go_through_a_full_pipe(pipe: tuple[int, int]) -> None:
+    theirs, ours = pipe
+    buffer, reader, found = SendBuffer(), FrameReader(), []
+    frames = [(n, b"head", bytes([n % 256]) * (3 * SMALL if n % 3 == 0 else n)) for n in range(300)]
+    for frame in frames:
+        buffer.add(*frame)
+    while len(found) < len(frames):
         buffer.flush(ours)
-        assert not buffer
+        reader.receive(theirs)
+        found += list(reader.frames())
+    assert found == frames
+    assert not buffer
+
+
+def test_what_is_sent_to_a_peer_that_is_gone_is_dropped(pipe: tuple[int, int]) -> None:
+    theirs, ours = pipe
+    os.close(theirs)
+    buffer = SendBuffer()
+    buffer.add(1, b"", b"")
+    buffer.flush(ours)
+    assert not buffer
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 50))

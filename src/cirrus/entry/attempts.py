@@ -13,7 +13,6 @@ import logging
 import os
 import select
 import signal
-import socket
 import sys
 import time
 import warnings
@@ -27,7 +26,7 @@ from typing import TextIO, cast
 
 import orjson
 
-from cirrus.adapters.local.frames import READ_SIZE, FrameReader, pack, prefix
+from cirrus.adapters.local.frames import READ_SIZE, FrameReader, pack, prefix, send
 from cirrus.adapters.local.hold import Held
 from cirrus.adapters.local.process_memory import OwnMemory
 from cirrus.entry.failure import error_and_cause, in_log
@@ -48,7 +47,8 @@ class Terminated(BaseException):
 class Lines:
     """What connects a worker with the control process: attempts and answers, output, tokens."""
 
-    channel: socket.socket
+    requests: int
+    answers: int
     output: int
     tokens: int
 
@@ -75,7 +75,7 @@ class AttemptLoop:
         self._reset()
         self._configure_logging()
         born = [self._pid, self._grouped, self._memory.read()]
-        self._lines.channel.sendall(pack(0, orjson.dumps(born)))
+        send(self._lines.answers, pack(0, orjson.dumps(born)))
         while number := self._next_token():
             _, head, body = self._receive(number)
             task, context = orjson.loads(head)
@@ -109,10 +109,10 @@ class AttemptLoop:
     def _answer(self, number: int, answer: tuple[list[object], bytes]) -> None:
         head, output = orjson.dumps(answer[0]), answer[1]
         if len(output) < READ_SIZE:
-            self._lines.channel.sendall(pack(number, head, output))
+            send(self._lines.answers, pack(number, head, output))
         else:
-            self._lines.channel.sendall(prefix(number, head, len(output)))
-            self._lines.channel.sendall(output)
+            send(self._lines.answers, prefix(number, head, len(output)))
+            send(self._lines.answers, output)
 
     def _next_token(self) -> int:
         """The number of the next attempt that may start; 0 when there will be none."""
@@ -133,7 +133,7 @@ class AttemptLoop:
             while self._frames:
                 if (frame := self._frames.popleft())[0] == number:
                     return frame
-            if not self._reader.receive(self._lines.channel):
+            if not self._reader.receive(self._lines.requests):
                 raise Terminated
             self._frames.extend(self._reader.frames())
 

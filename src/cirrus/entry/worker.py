@@ -107,7 +107,7 @@ class Nursery:
     def _obey(self) -> bool:
         """Do what the control process asks; False when it is gone."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE.size, 4)
+            data, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE.size, 5)
         except ConnectionError:
             return False
         if len(data) < MESSAGE.size:
@@ -180,10 +180,10 @@ def work(descriptors: list[int], host: TaskHost, project: Path, held: Held, grou
     try:
         os.setpgid(0, 0)
         die_with_parent()
-        channel, output, tokens, life = descriptors
+        requests, answers, output, tokens, life = descriptors
         die_with_pipe(life)
         reseed()
-        lines = Lines(socket.socket(fileno=channel), output, tokens)
+        lines = Lines(requests, answers, output, tokens)
         AttemptLoop(lines, host, project, held, grouped=enter(group)).serve()
         atexit._run_exitfuncs()
     except Terminated:

@@ -114,4 +114,4 @@ def _result(home: Home, wanted: Wanted, output: bytes | None, error: str | None,
         return Result(error=error or "Unknown", cause=cause)
     if wanted.member is not None:
         return Result(carried(encode(decode(output)[wanted.member])))
-    return Result(inline(home, output))
+    return Result(inline(home, wanted.payload if output == wanted.payload else output))  # one object, stored once

@@ -15,6 +15,7 @@ from cirrus.core.record import Record
 from cirrus.errors import CirrusError, InvalidDefinition, NotFound, StoreError
 from cirrus.flow.fence import refused
 from cirrus.flow.home import Home
+from cirrus.flow.once import for_batch
 from cirrus.flow.submit import read, refuse
 from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Claim, Start, item_refs
@@ -50,6 +51,9 @@ def process(home: Home, messages: Sequence[Taken], owner: str | None, now: int) 
     One whose payload id was not known goes back to wait where it belongs, if there are limits or pauses to heed.
     Without an `owner` what is claimed stays `CLAIMED`: an engine elsewhere is yet to start it.
     """
+    if not messages:
+        return []
+    home = for_batch(home)
     held = home.throttle or home.queue.pauses()
     unsorted: dict[str, str] = {}
     accepted: dict[str, tuple[Taken, Payload]] = {}

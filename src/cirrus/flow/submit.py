@@ -13,6 +13,7 @@ from cirrus.core.jsontext import decode
 from cirrus.core.payload import Payload, accept, reference, rerun_text
 from cirrus.errors import CirrusError, InvalidDefinition, InvalidPayload, NotFound
 from cirrus.flow.home import Home
+from cirrus.flow.once import for_batch
 from cirrus.ports.queue import Message, Rejected
 
 BATCH = 500
@@ -68,7 +69,7 @@ def portions(documents: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
 
 
 def _submit_batch(home: Home, batch: list[bytes], replaced: bool, priority: int) -> list[Submitted]:
-    now = home.clock()
+    home, now = for_batch(home), home.clock()
     messages: list[Message] = []
     rejected: list[Rejected] = []
     results: list[Submitted] = []

@@ -69,16 +69,18 @@ class Crew:
         self._watcher.on_start(self._count)
         worker = WorkerProcess(self._count, env, zygote)
         self._workers[worker.number] = worker
-        self._selector.register(worker.channel, READ, lambda: self._on_channel(worker))
+        self._selector.register(worker.answered, READ, lambda: self._watcher.on_answers(worker))
         self._selector.register(worker.output, READ, worker.read_output)
         return worker
 
     def flush(self, worker: WorkerProcess) -> None:
         """Send what was assigned, and go on when the worker can take more."""
-        wanted = READ | WRITE if worker.flush() else READ
-        key = self._selector.get_key(worker.channel)
-        if key.events != wanted:
-            self._selector.modify(worker.channel, wanted, key.data)
+        if not worker.flush():
+            return
+        if worker.full:
+            self._selector.register(worker.requests, WRITE, lambda: self.flush(worker))
+        else:
+            self._selector.unregister(worker.requests)
 
     def retire(self, worker: WorkerProcess) -> None:
         """Let an idle worker go."""
@@ -144,10 +146,6 @@ class Crew:
         self._selector.register(zygote.output, READ, lambda: self._on_zygote_output(zygote))
         return zygote
 
-    def _on_channel(self, worker: WorkerProcess) -> None:
-        self.flush(worker)
-        self._watcher.on_answers(worker)
-
     def _on_zygote_output(self, zygote: Zygote) -> None:
         if not zygote.drain():
             self._selector.unregister(zygote.output)
@@ -184,7 +182,7 @@ class Crew:
             self._bare.add(env)
 
     def _discard(self, worker: WorkerProcess) -> None:
-        for watched in (worker.channel, worker.output):
+        for watched in (worker.answered, worker.output, *([worker.requests] if worker.full else [])):
             self._selector.unregister(watched)
         worker.close()
         del self._workers[worker.number]

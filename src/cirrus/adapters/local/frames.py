@@ -1,18 +1,34 @@
-"""Length-prefixed messages on a stream socket: a number, a small JSON head, and a body of bytes that nobody
-decodes.
-"""
+"""Length-prefixed messages on a pipe: a number, a small JSON head, and a body of bytes that nobody decodes."""
 
 from __future__ import annotations
 
-import socket
+import fcntl
+import os
 import struct
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 
 HEADER = struct.Struct("!IIQ")
 SMALL = 65536
 READ_SIZE = 1 << 18
+DEEP = 1 << 20
+
+
+def deep_pipe() -> tuple[int, int]:
+    """A pipe that takes far more than the usual 64 KB, where the system lets it: neither end waits for the other."""
+    ends = os.pipe()
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, DEEP)
+    return ends
+
+
+def send(descriptor: int, data: bytes) -> None:
+    """Write all of it, waiting as long as it takes."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def prefix(number: int, head: bytes, size: int) -> bytes:
@@ -36,9 +52,9 @@ class FrameReader:
         """Take what came from the stream."""
         self._buffer += data
 
-    def receive(self, channel: socket.socket) -> int:
-        """Take what has come over a socket, at most READ_SIZE: how many bytes, 0 at its end. Raises as recv does."""
-        size = channel.recv_into(self._landing)
+    def receive(self, descriptor: int) -> int:
+        """Take what has come over a pipe, at most READ_SIZE: how many bytes, 0 at its end. Raises as os.readv does."""
+        size = os.readv(descriptor, [self._landing])
         self.feed(self._landing[:size])
         return size
 
@@ -58,7 +74,7 @@ class FrameReader:
 
 
 class SendBuffer:
-    """What waits to be sent on a non-blocking socket: large bodies are never copied."""
+    """What waits to be sent on a non-blocking pipe: large bodies are never copied."""
 
     def __init__(self) -> None:
         self._parts: deque[memoryview] = deque()
@@ -74,11 +90,11 @@ class SendBuffer:
             self._parts.append(memoryview(prefix(number, head, len(body))))
             self._parts.append(memoryview(body))
 
-    def flush(self, channel: socket.socket) -> None:
-        """Send as much as the socket takes now; a peer that is gone takes everything into nothing."""
+    def flush(self, descriptor: int) -> None:
+        """Send as much as the pipe takes now; a peer that is gone takes everything into nothing."""
         while self._parts:
             try:
-                sent = channel.sendmsg(list(islice(self._parts, 128)))
+                sent = os.writev(descriptor, list(islice(self._parts, 128)))
             except BlockingIOError:
                 return
             except OSError:

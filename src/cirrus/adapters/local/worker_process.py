@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import Any
 import orjson
 
 from cirrus.adapters.local.backlog import Env, Job
-from cirrus.adapters.local.frames import READ_SIZE, FrameReader, SendBuffer
+from cirrus.adapters.local.frames import READ_SIZE, FrameReader, SendBuffer, deep_pipe
 from cirrus.adapters.local.log_buffer import MarkedStream
 from cirrus.adapters.local.zygote import Zygote
 
@@ -40,8 +39,8 @@ class Doom:
 class WorkerProcess:
     """One worker; the first of `jobs` is the one that runs, since `since`.
 
-    `taken` counts the attempts that it was given. `limit` is the memory limit of its attempts in bytes; `grouped` says
-    that a control group keeps it.
+    `taken` counts the attempts that it was given, `full` says that its pipe takes no more now. `limit` is the memory
+    limit of its attempts in bytes; `grouped` says that a control group keeps it.
     """
 
     def __init__(self, number: int, env: Env, zygote: Zygote) -> None:
@@ -59,6 +58,7 @@ class WorkerProcess:
         self.taken = 0
         self._memory = self._fresh = 0
         self._permits = b""
+        self.full = False
         self.doom: Doom | None = None
         self.leaving: float | None = None
         self._printing: deque[Job] = deque()
@@ -70,16 +70,16 @@ class WorkerProcess:
     def _open(self) -> None:
         marker = b"\0" + secrets.token_hex(16).encode() + b"\n"
         self._stream = MarkedStream(marker)
-        self.channel, channel = socket.socketpair()
+        requests, self.requests = deep_pipe()
+        self.answered, answered = deep_pipe()
         self.output, output = os.pipe()
         self._tokens, self._permit = os.pipe()
         life, self._life = os.pipe()
-        for descriptor in (self.channel.fileno(), self.output, self._tokens):
+        for descriptor in (self.requests, self.answered, self.output, self._tokens):
             os.set_blocking(descriptor, False)
-        self.zygote.spawn(self.number, (channel.fileno(), output, self._tokens, life))
-        channel.close()
-        os.close(output)
-        os.close(life)
+        self.zygote.spawn(self.number, (requests, answered, output, self._tokens, life))
+        for theirs in (requests, answered, output, life):
+            os.close(theirs)
         self._out.add(0, marker, b"")
         self.flush()
 
@@ -98,12 +98,13 @@ class WorkerProcess:
         self._permits += self._sequence.to_bytes(TOKEN, "big")
 
     def flush(self) -> bool:
-        """Send what can be sent now; whether something remains."""
+        """Send what can be sent now; whether that has changed `full`."""
         if self._permits:
             os.write(self._permit, self._permits)
             self._permits = b""
-        self._out.flush(self.channel)
-        return bool(self._out)
+        self._out.flush(self.requests)
+        before, self.full = self.full, bool(self._out)
+        return before is not self.full
 
     def take_back(self) -> list[Job]:
         """The attempts that have not started, and now never will here."""
@@ -123,8 +124,8 @@ class WorkerProcess:
 
     def answers(self) -> Iterator[tuple[Job, list[Any], bytes]]:
         """The attempts that have ended since the last call, each with what it says and its output."""
-        with suppress(BlockingIOError, ConnectionError):
-            while self._reader.receive(self.channel) == READ_SIZE:
+        with suppress(BlockingIOError):
+            while self._reader.receive(self.answered) == READ_SIZE:
                 pass
         for number, head, body in self._reader.frames():
             self.since = time.monotonic()
@@ -177,7 +178,6 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Give back its descriptors; the kernel ends what may be left of its process group."""
-        self.channel.close()
-        for descriptor in (self.output, self._tokens, self._permit, self._life):
+        for descriptor in (self.requests, self.answered, self.output, self._tokens, self._permit, self._life):
             if descriptor >= 0:
                 os.close(descriptor)

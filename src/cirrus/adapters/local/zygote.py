@@ -85,7 +85,7 @@ class Zygote:
         self._partial = b""
 
     def spawn(self, number: int, descriptors: Sequence[int]) -> None:
-        """Ask for worker `number`; `descriptors` are its channel, output, tokens and life line."""
+        """Ask for worker `number`; `descriptors` are its requests, answers, output, tokens and life line."""
         with suppress(OSError):
             socket.send_fds(self.socket, [MESSAGE.pack(b"S", number, 0)], list(descriptors))
 

@@ -25,6 +25,7 @@ _KEEP_BODY = "INSERT OR IGNORE INTO bodies (hash, body) VALUES (?, ?)"
 _SIZES = (1, 8, 64, 500)  # of lists in queries: few, so that their statements stay prepared
 _COUNT = "INSERT INTO transitions (slot, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _REMEMBERED = 4096
+_SEEN_BYTES = 16 << 20
 _writers: dict[Path, threading.RLock] = {}
 _writers_guard = threading.Lock()
 
@@ -46,6 +47,8 @@ class Database:
         self._names: dict[int, str] = {}
         self._failures: dict[str, int] = {}
         self._bodies: dict[bytes, int] = {}
+        self._seen: dict[int, tuple[bytes, int]] = {}
+        self._seen_size = 0
         self._entered: Counter[tuple[int, int]] = Counter()
         self._epoch = -1
         self._followed = False
@@ -133,7 +136,7 @@ class Database:
         self._ids.clear()
         self._names.clear()
         self._failures.clear()
-        self._bodies.clear()
+        self._forget_bodies()
         self._entered.clear()
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):  # what could not be written cannot be committed later either
@@ -193,6 +196,9 @@ class Database:
         """The number under which a body is stored; it is stored if it is new. Only inside a group."""
         if not self._followed:
             self._follow()
+        seen = self._seen.get(id(body))
+        if seen is not None:
+            return seen[1]
         digest = hashlib.sha256(body).digest()
         number: int | None = self._bodies.get(digest)
         if number is None:
@@ -202,15 +208,41 @@ class Database:
                 self._bodies.clear()
             assert number is not None
             self._bodies[digest] = number
-            if self._epoch % 2:
-                self.run("INSERT OR IGNORE INTO kept (body) VALUES (?)", (number,))
+            self._found(number)
+        self._see(body, number)
         return number
+
+    def stored(self, body: bytes, number: int) -> bytes:
+        """The body, which was read under this number in this group: `body_id` need not look for it. Gives it back."""
+        if not self._followed:
+            self._follow()
+        self._found(number)
+        self._see(body, number)
+        return body
+
+    def _see(self, body: bytes, number: int) -> None:
+        """Know this very object again; it is held, so that no other can come to have its identity."""
+        if self._seen_size >= _SEEN_BYTES:
+            self._seen.clear()
+            self._seen_size = 0
+        self._seen[id(body)] = body, number
+        self._seen_size += len(body)
+
+    def _found(self, number: int) -> None:
+        """Keep a sweep that is under way from removing a body."""
+        if self._epoch % 2:
+            self.run("INSERT OR IGNORE INTO kept (body) VALUES (?)", (number,))
+
+    def _forget_bodies(self) -> None:
+        self._bodies.clear()
+        self._seen.clear()
+        self._seen_size = 0
 
     def _follow(self) -> None:
         """Forget what a sweep may have removed since the last transaction; see `sweep.py`."""
         epoch = self._connection.execute("SELECT epoch FROM sweeps").fetchone()[0]
         if epoch != self._epoch:
-            self._bodies.clear()
+            self._forget_bodies()
         self._epoch, self._followed = epoch, True
 
     def group_id(self, name: str) -> int:

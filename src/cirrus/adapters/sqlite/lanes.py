@@ -12,7 +12,7 @@ from cirrus.core.pick import Lane, Waiting
 from cirrus.ports.queue import Message
 
 _WAITING = "FROM messages INDEXED BY messages_waiting WHERE visible = 0"
-_MESSAGE = "SELECT m.id, CAST(b.body AS BLOB), m.attempts"
+_MESSAGE = "SELECT m.id, CAST(b.body AS BLOB), m.attempts, m.body"
 _LOWEST = -(1 << 62)
 _CHUNK = 500
 
@@ -83,7 +83,7 @@ class SqliteLanes:
             " ORDER BY m.id LIMIT ?"
         )
         for row in self._db.each(sql, (lane.priority, lane.turn, lane.key, behind, limit)):
-            yield Waiting(row[0], row[1], row[2], lane)
+            yield Waiting(row[0], self._db.stored(row[1], row[3]), row[2], lane)
 
     def of(self, payload_ids: Collection[str]) -> Iterator[Waiting]:
         """The waiting messages of these payloads, the oldest first."""
@@ -96,4 +96,4 @@ class SqliteLanes:
             row: Any = self._db.row(
                 f"{_MESSAGE} FROM messages m JOIN bodies b ON b.id = m.body WHERE m.id = ?", (number,)
             )
-            yield Waiting(row[0], row[1], row[2], self._lane(*lane))
+            yield Waiting(row[0], self._db.stored(row[1], row[3]), row[2], self._lane(*lane))
