@@ -25,7 +25,7 @@ from typing import Any
 from tests.aws import standins
 from tests.aws.scene import Scene, end_event, make_scene
 
-from benchmarks.figures import arguments, show
+from benchmarks.figures import arguments, environment, show
 from cirrus.adapters.aws.clients import Clients
 from cirrus.core.execution_id import next_execution_id
 from cirrus.entry.lambdas import process, update_state
@@ -216,8 +216,9 @@ def clients_ms() -> float:
 
 
 def _run(program: str) -> float:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
 
 

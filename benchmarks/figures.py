@@ -35,6 +35,11 @@ def show(figures: Mapping[str, Any], as_json: bool) -> None:
         print(json.dumps(figures))
 
 
+def environment() -> dict[str, str]:
+    """The environment of a user, whose Python keeps the byte code of what it imports."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def best(times: int, work: Callable[[], Any]) -> float:
     """The shortest of several runs, in seconds."""
     return min(_timed(work) for _ in range(times))

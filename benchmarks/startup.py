@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
-from benchmarks.figures import arguments, best, show
+from benchmarks.figures import arguments, best, environment, show
 
 RUNS = 15
 
@@ -14,11 +13,10 @@ RUNS = 15
 def main() -> None:
     """Print the shortest of 15 runs each."""
     given = arguments(__doc__)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def start(*words: str) -> float:
         def once() -> None:
-            subprocess.run([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL, check=True)
+            subprocess.run([sys.executable, *words], env=environment(), stdout=subprocess.DEVNULL, check=True)
 
         return best(RUNS, once) * 1000
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class RunTask:
     """Run a task and answer with TaskSucceeded or TaskFailed for `ref`.
 

@@ -13,7 +13,7 @@ from typing import Any
 from cirrus.asl.data import opened
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Start:
     """Begin an execution; `context` gives Execution {Id, Name, RoleArn, StartTime} and StateMachine {Id, Name}."""
 
@@ -23,7 +23,7 @@ class Start:
     context: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class TaskSucceeded:
     """The task, reader or writer `ref` gave `output`."""
 
@@ -105,19 +105,25 @@ KINDS: dict[str, type[Any]] = {
     "abort": Abort,
 }
 
-NAMES = {kind: name for name, kind in KINDS.items()}
+_BODIES = ("input", "output")
+_SHAPES = {  # of the JSON: a kind's name, its fields but the body, its body's field; looked up for every event
+    kind: (
+        name,
+        [(KEYS[field], field) for field in kind.__dataclass_fields__ if field not in _BODIES],
+        next((field for field in kind.__dataclass_fields__ if field in _BODIES), None),
+    )
+    for name, kind in KINDS.items()
+}
 
 
 def event_to_json(event: Event, *, apart: bool = False) -> dict[str, Any]:
     """The event for a journal; its keys never change their meaning. With `apart` without its input or output."""
-    kind = type(event)
-    fields = {"k": NAMES[kind], **{KEYS[field]: getattr(event, field) for field in kind.__dataclass_fields__}}
-    for key in ("i", "o"):
-        if key in fields:
-            if apart:
-                del fields[key]
-            else:
-                fields[key] = opened(fields[key])
+    name, named, body = _SHAPES[type(event)]
+    fields = {"k": name}
+    for key, field in named:
+        fields[key] = getattr(event, field)
+    if body is not None and not apart:
+        fields[KEYS[body]] = opened(getattr(event, body))
     return fields
 
 

@@ -37,6 +37,9 @@ SLICE = 50_000
 EFFORT = 500_000
 """Steps of JSONata, likewise."""
 
+ROOMY = min(history.LIMIT, history.EXPRESS_LIMIT) - 1
+"""Events of a run below which its history has room for any other."""
+
 ROOT = 1
 EMPTY = Table()
 MISSING_RESULT = object()
@@ -110,7 +113,11 @@ class Step:
         self, branch: Branch, kind: str, details: Callable[..., dict[str, Any]] | None = None, *values: Any
     ) -> None:
         """Count an event of the branch's run and, when recording, give it; details are built only then."""
-        branch.last = self.note_run(branch.run, branch.last, kind, details, *values)
+        run: Run | None = self._changed.get(branch.run)
+        if run is None or self.recording or run.events >= ROOMY:
+            branch.last = self.note_run(branch.run, branch.last, kind, details, *values)
+        else:  # what happens most, done at once
+            branch.last = run.events = run.events + 1
 
     def note_run(
         self,

@@ -53,9 +53,9 @@ def _definition(where: str, definition: Any) -> Iterator[str]:
         return
     if definition.get("workflow") is None:
         yield f"{where}.workflow: is missing; the name of a workflow is expected"
-    for field in FIELDS:
-        if definition.get(field.name) is not None:
-            yield from field.check(f"{where}.{field.name}", definition[field.name])
+    for name, value in definition.items():
+        if value is not None and name in _CHECKS:
+            yield from _CHECKS[name](f"{where}.{name}", value)
     upload = definition.get("upload_options")
     if definition.get("collection_matchers") and isinstance(upload, dict) and upload.get("collections"):
         yield f"{where}.collection_matchers: cannot be combined with upload_options.collections"
@@ -216,6 +216,7 @@ FIELDS = (
     ),
     Field("chain_filter", _chain_filter, "which Items of the workflow before are taken: below"),
 )
+_CHECKS = {field.name: field.check for field in FIELDS}
 UPLOAD_FIELDS = (
     Field("path_template", _path_template, "where an Item's files go: [path templates](path-template.md)"),
     Field("public_assets", _public_assets, "names of assets to upload for everyone to read, or `ALL` (S3 only)"),

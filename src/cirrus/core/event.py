@@ -59,7 +59,7 @@ MEANINGS: Mapping[EventType, str] = {
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class WorkflowEvent:
     """One event; `at` in microseconds since the epoch, URLs and the execution's as a person can open them."""
 

@@ -26,7 +26,7 @@ _MOST_PROBLEMS = 20
 _LONGEST_PROBLEM = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Payload:
     """A valid payload: `document` has its `id` and a list of process definitions, `text` is its JSON."""
 

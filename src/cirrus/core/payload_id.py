@@ -14,7 +14,7 @@ _MARK = "/workflow-"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class PayloadId:
     """A parsed payload id."""
 

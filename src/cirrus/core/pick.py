@@ -30,7 +30,7 @@ class Lane:
     key: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Waiting:
     """A message that can be taken: `number` tells it apart, the oldest of a lane has the lowest."""
 

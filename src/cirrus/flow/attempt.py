@@ -12,7 +12,7 @@ from cirrus.ports.compute import Attempt
 from cirrus.ports.journal import AttemptLog
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Doing:
     """An attempt in flight: whose it is, and the command that asked for it."""
 

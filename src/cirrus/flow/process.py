@@ -23,7 +23,7 @@ from cirrus.ports.state_db import Claim, Start, item_refs
 _BACKOFF = 5 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Begun:
     """An execution that is ours to run; `fault` says why it cannot be started, `receipt` is the message's."""
 
@@ -36,7 +36,7 @@ class Begun:
     receipt: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class _Claimed:
     """A claim to make, and what begins if it is granted."""
 
@@ -129,21 +129,18 @@ def _put_off(home: Home, message: Taken, record: Record) -> None:
     home.queue.release([message.receipt], claimed + home.limits.lease)
 
 
-def _event(home: Home, kind: EventType, payload: Payload, execution_id: str | None, now: int) -> WorkflowEvent:
+def _events(
+    home: Home, kinds: Sequence[EventType], payload: Payload, execution_id: str | None, now: int
+) -> tuple[WorkflowEvent, ...]:
+    """Events about one payload at one moment, and its execution if it has one."""
     known = str(payload.id)
-    if execution_id is None:
-        return WorkflowEvent(kind, known, now)
-    return WorkflowEvent(
-        kind,
-        known,
-        now,
-        input_payload_url=home.payloads.url(input_key(home.root, known, execution_id)),
-        execution=home.arns.shown(payload.workflow, execution_id),
-    )
+    url = None if execution_id is None else home.payloads.url(input_key(home.root, known, execution_id))
+    arn = None if execution_id is None else home.arns.shown(payload.workflow, execution_id)
+    return tuple(WorkflowEvent(kind, known, now, url, None, arn) for kind in kinds)
 
 
 def _skip(home: Home, message: Taken, payload: Payload, record: Record, kind: EventType, now: int) -> None:
-    home.state_db.note([_event(home, kind, payload, record.execution_id, now)], [message.receipt])
+    home.state_db.note(_events(home, [kind], payload, record.execution_id, now), [message.receipt])
 
 
 def _claim(home: Home, claims: Sequence[_Claimed], now: int) -> list[Begun]:
@@ -151,7 +148,8 @@ def _claim(home: Home, claims: Sequence[_Claimed], now: int) -> list[Begun]:
     granted = home.state_db.claim([one.claim for one in claims])
     lost = [one for one, ours in zip(claims, granted, strict=True) if not ours]
     if lost:
-        events = [_event(home, EventType.ALREADY_CLAIMED, one.payload, None, now) for one in lost]
+        kinds = [EventType.ALREADY_CLAIMED]
+        events = [event for one in lost for event in _events(home, kinds, one.payload, None, now)]
         home.state_db.note(events, [one.claim.receipt for one in lost if one.claim.receipt])
     return [one.begun for one, ours in zip(claims, granted, strict=True) if ours]
 
@@ -176,7 +174,7 @@ def _wish(
         at=now,
         input=payload.text,
         definition=begun.definition,
-        events=tuple(_event(home, kind, payload, execution_id, now) for kind in kinds[: 2 if starts else 1]),
+        events=_events(home, kinds[: 2 if starts else 1], payload, execution_id, now),
         receipt=message.receipt,
         owner=owner,
         items=item_refs(payload.document.get("features", ())),
@@ -193,8 +191,8 @@ def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner:
     kept = home.state_db.execution(execution_id) if execution_id else None
     if execution_id is None or kept is None:
         raise StoreError(f"{record.payload_id} is claimed, but its execution {execution_id} cannot be found")
-    started = _event(home, EventType.STARTED_PROCESSING, payload, execution_id, now)
-    granted = home.state_db.start([Start(record.payload_id, execution_id, now, (started,), owner)])
+    started = _events(home, [EventType.STARTED_PROCESSING], payload, execution_id, now)
+    granted = home.state_db.start([Start(record.payload_id, execution_id, now, started, owner)])
     late = [] if granted == [True] else [refused(record.payload_id, execution_id, "its start", now)]
     home.state_db.note(late, [message.receipt])
     if late:

@@ -19,10 +19,11 @@ from cirrus.errors import CirrusError
 from cirrus.flow.home import Home
 
 _REFERENCE = re.compile(rb'\s*\{\s*"(?:url"|[^"]*\\)')
+_FIRST = (b"u", b"\\")  # what the first name of a reference begins with
 _SMALL = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Result:
     """What a call came to: `output`, a value or its Text, or `error` and `cause`."""
 
@@ -31,7 +32,7 @@ class Result:
     cause: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Wanted:
     """An attempt to make: a task's name and its input as JSON text.
 
@@ -100,8 +101,10 @@ def as_value(value: Any) -> Any:
 
 def referred(value: Any) -> str | None:
     """The URL of a value or Text that only points to the real payload; only a text that begins like one is read."""
-    if isinstance(value, asl.Text) and not _REFERENCE.match(value.text):
-        return None
+    if isinstance(value, asl.Text):
+        text = value.text
+        if (text[:2] == b'{"' and text[2:3] not in _FIRST) or not _REFERENCE.match(text):
+            return None
     return reference(as_value(value))
 
 

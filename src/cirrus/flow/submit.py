@@ -20,7 +20,7 @@ BATCH = 500
 BATCH_BYTES = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Submitted:
     """What became of one document: `queued` with its payload id, or `rejected` and why."""
 

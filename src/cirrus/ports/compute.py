@@ -36,7 +36,7 @@ class TaskSpec:
     policies: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Attempt:
     """One attempt at a task: `payload` is the JSON text of its input, `id` is unique among all attempts.
 
@@ -51,7 +51,7 @@ class Attempt:
     context: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Outcome:
     """What became of an attempt: `output` (JSON text) if it succeeded, else `error` (a name) and `cause`.
 

@@ -13,7 +13,7 @@ NONE = Throttle()
 BATCH_BYTES = 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Message:
     """What is queued: a JSON text, the payload id it is known to have, and its priority, higher ones first."""
 
@@ -22,7 +22,7 @@ class Message:
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Taken:
     """A leased message; `attempts` counts how often it was taken, this time included.
 

@@ -34,7 +34,7 @@ class ItemUse:
     current: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Claim:
     """The wish to run a payload: granted only if its record is still `previous` (None: there is none).
 
@@ -68,7 +68,7 @@ class Start:
     owner: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Conclusion:
     """The end of an execution, with everything that must be sent because of it.
 
