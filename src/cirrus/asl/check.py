@@ -111,7 +111,7 @@ def check_graph(scope: Mapping[str, Any], states: Mapping[str, Any], pointer: st
 
 
 def likely_start(start: Any, states: Mapping[str, Any]) -> str:
-    """The state that a StartAt which leads nowhere may have meant: one of a like name, or the one that leads furthest."""
+    """The state that a StartAt which leads nowhere may have meant: of a like name, or the one that leads furthest."""
     names = list(states)
     close = alike(start, frozenset(names)) if isinstance(start, str) else None
     if close is not None:
