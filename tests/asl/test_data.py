@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from cirrus.asl.trie import Trie
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,41 +77,6 @@ def test_not_json(value: Any) -> None:
 
 def test_lone_surrogates_are_kept() -> None:
     assert data.take("\ud800")[0] == "\ud800"
-
-
-@given(st.lists(st.tuples(st.integers(0, 5_000), st.booleans()), max_size=80))
-def test_trie_is_a_map_that_never_changes(edits: list[tuple[int, bool]]) -> None:
-    trie, model = Trie(), dict[int, str]()
-    kept = []
-    for key, put in edits:
-        kept.append((trie, dict(model)))
-        if put:
-            trie, model = trie.set(key, f"v{key}"), {**model, key: f"v{key}"}
-        else:
-            trie, model = trie.drop(key), {k: v for k, v in model.items() if k != key}
-    for one, expected in [*kept, (trie, model)]:
-        assert dict(one.items()) == expected
-        assert one.count == len(expected)
-        assert list(one.values()) == [expected[key] for key in sorted(expected)]
-        assert all(one.get(key) == expected.get(key) for key in range(0, 5_000, 97))
-
-
-EDITS = st.dictionaries(st.integers(0, 5_000), st.none() | st.text(min_size=1, max_size=2), max_size=40)
-
-
-@given(st.lists(EDITS, max_size=6))
-def test_trie_takes_many_changes_at_once(edits: list[dict[int, str | None]]) -> None:
-    trie, model = Trie(), dict[int, str]()
-    kept = []
-    for changes in edits:
-        kept.append((trie, dict(model)))
-        trie = trie.update(changes)
-        for key, value in changes.items():
-            model.pop(key, None)
-            model.update({} if value is None else {key: value})
-    for one, expected in [*kept, (trie, model)]:
-        assert dict(one.items()) == expected
-        assert one.count == len(expected)
 
 
 TIMES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -219,6 +220,32 @@ def test_batches(batcher: dict[str, Any], expected: Any) -> None:
     assert output(one(state), {"l": [1, 2, 3], "k": "v", "n": 1}) == expected
 
 
+LIMITS = [
+    (
+        "MaxConcurrency",
+        "NoNumber",
+        'The MaxConcurrencyPath field refers to value "NoNumber" which is not a valid integer',
+    ),
+    ("MaxConcurrency", 1.5, 'The MaxConcurrencyPath field refers to value "1.5" which is not a valid integer'),
+    ("MaxConcurrency", -1, "Expected non-negative integer for MaxConcurrency, got '-1' instead."),
+    ("ToleratedFailureCount", {"a": 1}, 'The ToleratedFailureCountPath field refers to value "{"a":1}" which is not'),
+    ("ToleratedFailureCount", -1, "ToleratedFailureCount cannot be negative."),
+    ("ToleratedFailurePercentage", True, 'refers to value "true" which is not a valid float: $.n'),
+    ("ToleratedFailurePercentage", 100.1, "ToleratedFailurePercentage must be between 0 and 100."),
+]
+
+
+@pytest.mark.parametrize(("field", "found", "words"), LIMITS)
+def test_a_limit_that_is_none(field: str, found: Any, words: str) -> None:
+    definition = one(mapping(mode="DISTRIBUTED", ItemsPath="$.l", **{f"{field}Path": "$.n"}))
+    error, cause = problem(definition, {"l": [1], "n": found})
+    assert error == "States.Runtime"
+    assert cause
+    assert words in cause
+    jsonata = one(mapping(mode="DISTRIBUTED", **{field: f"{{% {json.dumps(found)} %}}"}), QueryLanguage="JSONata")
+    assert problem(jsonata, [1])[0] == "States.QueryEvaluationError"
+
+
 def reading(**fields: Any) -> dict[str, Any]:
     reader = {
         "Resource": "arn:aws:states:::s3:getObject",
@@ -243,6 +270,28 @@ def test_a_reader_that_fails() -> None:
     assert end.error == "States.ItemReaderFailed"
     _, (end,) = step(machine, state, TaskSucceeded(1.0, 1, command.ref, "{"))
     assert end.error == "States.ItemReaderFailed"
+
+
+def test_the_map_run_is_there_while_its_items_are_read() -> None:
+    def told(content: Any) -> list[str]:
+        events = run(reading(), {"key": "k", "n": 2}, tasks={"s3:getObject": lambda _: content}).events
+        assert events[2]["mapStateStartedEventDetails"] == {"length": 0}
+        return [event["type"].removeprefix("Map") for event in events[2:]]
+
+    begun = ["StateStarted", "RunStarted"]
+    assert told([1, 2]) == [*begun, "RunSucceeded", "StateSucceeded", "StateExited", "ExecutionSucceeded"]
+    assert told("{") == [*begun, "RunFailed", "StateFailed", "ExecutionFailed"]
+
+
+def test_a_writer_that_fails_fails_the_map_run() -> None:
+    writer = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b", "Prefix": "p"}}
+
+    def refuse(_: Any) -> Any:
+        raise TaskError("S3.AccessDenied", "no")
+
+    result = run(one(mapping(mode="DISTRIBUTED", ResultWriter=writer)), [1], tasks={"s3:putObject": refuse})
+    assert (result.error, result.cause) == ("States.ResultWriterFailed", "S3.AccessDenied: no")
+    assert types(result)[-3:] == ["MapRunFailed", "MapStateFailed", "ExecutionFailed"]
 
 
 def test_writer() -> None:

@@ -202,16 +202,27 @@ def test_wait(fields: dict[str, Any], given: Any, expected: float) -> None:
 
 
 BAD_WAITS = [
-    ({"SecondsPath": "$.s"}, {"s": "x"}, "States.Runtime"),
-    ({"SecondsPath": "$.s"}, {"s": -1}, "States.Runtime"),
-    ({"TimestampPath": "$.t"}, {}, "States.Runtime"),
-    ({"Seconds": "{% 'x' %}", "QueryLanguage": "JSONata"}, {}, "States.QueryEvaluationError"),
+    ({"SecondsPath": "$.s"}, {"s": "x"}, "States.Runtime", "cannot be parsed as a long value: $.s == x"),
+    ({"SecondsPath": "$.s"}, {"s": 1.5}, "States.Runtime", "cannot be parsed as a long value: $.s == 1.5"),
+    ({"SecondsPath": "$.s"}, {"s": None}, "States.Runtime", "cannot be parsed as a long value: $.s == null"),
+    ({"SecondsPath": "$.s"}, {"s": -1}, "States.Runtime", "parameter references a negative value: $.s == -1"),
+    ({"SecondsPath": "$.s"}, {"s": 10**8}, "States.Runtime", "between 0 and 99999999 but was: $.s == 100000000"),
+    ({"TimestampPath": "$.t"}, {}, "States.Runtime", "does not reference an input value: $.t"),
+    (
+        {"Seconds": "{% 'x' %}", "QueryLanguage": "JSONata"},
+        {},
+        "States.QueryEvaluationError",
+        "Expected 'number', but was 'string' for value: \"x\"",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("fields", "given", "error"), BAD_WAITS)
-def test_wait_for_no_time(fields: dict[str, Any], given: Any, error: str) -> None:
-    assert problem(one({"Type": "Wait", **fields}), given)[0] == error
+@pytest.mark.parametrize(("fields", "given", "error", "words"), BAD_WAITS)
+def test_wait_for_no_time(fields: dict[str, Any], given: Any, error: str, words: str) -> None:
+    found, cause = problem(one({"Type": "Wait", **fields}), given)
+    assert found == error
+    assert cause
+    assert cause.endswith(words)
 
 
 FAILS = [

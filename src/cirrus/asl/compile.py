@@ -16,6 +16,7 @@ from cirrus.asl.choice import (
 )
 from cirrus.asl.clock import read_time
 from cirrus.asl.compile_map import map_fields
+from cirrus.asl.data import text as data_text
 from cirrus.asl.definition import (
     Assign,
     Catcher,
@@ -39,6 +40,8 @@ from cirrus.asl.place import compile_place
 from cirrus.asl.resource import read_resource
 
 Raw = Mapping[str, Any]
+
+MOST_SECONDS = 99_999_999
 
 
 def compile_scope(raw: Raw, language: str) -> Scope:
@@ -219,12 +222,27 @@ def until_seconds(field: str, text: Any, find: Evaluate, jsonata: bool) -> Evalu
 
     def until(data: Any, env: Any) -> float:
         found = find(data, env)
-        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 99_999_999:
-            shown = f"{text} == {found}" if field.endswith("Path") else found
-            raise invalid(field, f"must be a number between 0 and 99999999 but was: {shown}", jsonata)
+        problem = wrong_seconds(found, jsonata)
+        if problem is not None:
+            shown = text_of(found) if jsonata else f"{text} == {text_of(found)}"
+            raise invalid(field, f"{problem}: {shown}", jsonata)
         return float(env.step.at + found)
 
     return until
+
+
+def wrong_seconds(found: Any, jsonata: bool) -> str | None:
+    """What is wrong with a number of seconds to wait; a path must lead to a whole one."""
+    if isinstance(found, bool) or not isinstance(found, int | float) or (not jsonata and found != int(found)):
+        return "cannot be parsed as a long value"
+    if found < 0:
+        return "references a negative value"
+    return "must be a number between 0 and 99999999 but was" if found > MOST_SECONDS else None
+
+
+def text_of(found: Any) -> str:
+    """What was found, for a message."""
+    return found if isinstance(found, str) else data_text(found)
 
 
 def until_timestamp(field: str, text: Any, find: Evaluate, jsonata: bool) -> Evaluate:

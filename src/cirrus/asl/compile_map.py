@@ -7,6 +7,7 @@ from typing import Any
 
 from cirrus.asl.definition import Batcher, Evaluate, MapState, Reader, State, Writer
 from cirrus.asl.fields import constant, expression, finder, number, template, typed_expression
+from cirrus.asl.limits import count, percentage
 from cirrus.asl.resource import read_resource
 
 Raw = Mapping[str, Any]
@@ -24,9 +25,9 @@ def map_fields(raw: Raw, jsonata: bool) -> tuple[type[State], dict[str, Any]]:
         else finder(raw, "ItemsPath"),
         "item": item,
         "item_parts": parts,
-        "concurrency": number(raw, "MaxConcurrency", jsonata),
-        "tolerated_count": number(raw, "ToleratedFailureCount", jsonata),
-        "tolerated_percentage": number(raw, "ToleratedFailurePercentage", jsonata),
+        "concurrency": count(raw, "MaxConcurrency", jsonata),
+        "tolerated_count": count(raw, "ToleratedFailureCount", jsonata),
+        "tolerated_percentage": percentage(raw, "ToleratedFailurePercentage", jsonata),
         "distributed": distributed,
         "express": config.get("ExecutionType") == "EXPRESS",
         "label": raw.get("Label", ""),

@@ -28,17 +28,14 @@ def read_items(step: Step, branch: Branch, state: MapState, env: Environment, gi
     )
 
 
-def open_map_run(step: Step, branch: Branch, state: MapState, env: Environment, fork: Fork) -> None:
-    """Name the map run and, where the state says so, put its items in batches."""
+def open_map_run(step: Step, branch: Branch, state: MapState, fork: Fork) -> None:
+    """Name the map run, and say what its children have in common."""
     run: Run = step.node(branch.run)
     machine = str(run.machine.get("Id") or "arn:aws:states:::stateMachine:machine")
     arn = machine.replace(":stateMachine:", ":mapRun:", 1)
     fork.name = f"{arn}/{state.label or state.name}:{uuid(step.random)}"
-    step.note(branch, "MapRunStarted", lambda: {"mapRunArn": fork.name})
     fork.kin = first_run(run, state)
-    if state.batcher is not None:
-        fork.items = batches(step, branch, state, fork, state.batcher, env)
-        fork.total = len(fork.items)
+    step.note(branch, "MapRunStarted", lambda: {"mapRunArn": fork.name})
 
 
 def batches(step: Step, branch: Branch, state: MapState, fork: Fork, batcher: Batcher, env: Environment) -> list[Any]:
@@ -156,7 +153,7 @@ def identity(step: Step, child: Branch) -> dict[str, Any]:
     }
 
 
-def written(step: Step, fork: Fork, parameters: Any, output: Any) -> dict[str, Any]:
+def written(fork: Fork, parameters: Any, output: Any) -> dict[str, Any]:
     """The state's result after its results were written."""
     details = output.get("ResultWriterDetails", output) if isinstance(output, dict) else {}
     if "Key" not in details:

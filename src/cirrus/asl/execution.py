@@ -92,7 +92,7 @@ class Fork:
     """A Parallel or Map state under way. `live` maps index to branch id; `results` index to (output,).
 
     Children are started once there is room for a `handful` of them, or for all that are left. Those of a distributed
-    Map begin their runs as `kin`.
+    Map begin their runs as `kin`; `allowed` of them may fail, which follows from what is `tolerated` and from `total`.
     """
 
     id: int
@@ -107,6 +107,7 @@ class Fork:
     shared: Any = None
     failed: int = 0
     allowed: int = 0
+    tolerated: tuple[int | None, float | None] = (None, None)
     name: str = ""
     source: str = "STATE_DATA"
     handful: int = 1

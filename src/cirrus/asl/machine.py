@@ -11,21 +11,18 @@ from typing import Any
 
 from cirrus.asl import data, failure
 from cirrus.asl.clock import show_time
-from cirrus.asl.commands import Command, ReadItems, SetTimer
+from cirrus.asl.commands import Command, SetTimer
 from cirrus.asl.definition import Machine, MapState, State, TaskState
-from cirrus.asl.distributed import written
 from cirrus.asl.enter import enter_choice, enter_fail, enter_pass, enter_succeed, enter_wait, resume_wait
 from cirrus.asl.events import Abort, Event, Start, TaskFailed, TaskHeartbeat, TaskSubmitted, TaskSucceeded, TimerFired
 from cirrus.asl.execution import NO_VARIABLES, RUNNING, Branch, Execution, Fork, Outstanding, Run
-from cirrus.asl.failure import Failure
-from cirrus.asl.fork import break_fork, conclude, enter_parallel, join_parallel
+from cirrus.asl.fork import break_fork, enter_parallel, join_parallel
 from cirrus.asl.history import given as given_details
-from cirrus.asl.items import parse_items, source_of
 from cirrus.asl.leave import failed, guarded, release
-from cirrus.asl.mapping import enter_map, fail_map, join_map, more, start
+from cirrus.asl.mapping import answer_map, enter_map, fail_map, join_map, more
 from cirrus.asl.table import Table
 from cirrus.asl.task import beat, enter_task, expire, give_up, submit, succeed
-from cirrus.asl.working import EFFORT, ROOT, SLICE, Environment, HistoryFull, Step, opened
+from cirrus.asl.working import EFFORT, ROOT, SLICE, HistoryFull, Step, opened
 
 FRESH = Execution(RUNNING, 0, Table(), Table())
 
@@ -179,32 +176,6 @@ def answer_task(working: Step, branch: Branch, state: TaskState, found: Outstand
     if isinstance(event, TaskSubmitted):
         return submit(working, branch, state, event)
     return None
-
-
-def answer_map(working: Step, branch: Branch, state: MapState, found: Outstanding, event: Event) -> None:
-    """The items were read, or the results written, or neither could be done."""
-    error = failure.ITEM_READER if found.role == "reader" else failure.RESULT_WRITER
-    if isinstance(event, TaskFailed):
-        working.settle(event.ref)
-        branch.refs = ()
-        raise Failure(error, f"{event.error}: {event.cause}" if event.cause else event.error, placed=False)
-    if not isinstance(event, TaskSucceeded):
-        return
-    working.settle(event.ref)
-    branch.refs = ()
-    env = Environment(working, branch, state)
-    if found.role == "writer":
-        fork: Fork = working.own(branch.fork)
-        result = written(working, fork, found.command.parameters, data.take(event.output)[0])  # type: ignore[union-attr]
-        working.note(branch, "MapRunSucceeded")
-        working.note(branch, "MapStateSucceeded")
-        conclude(working, branch, fork, result)
-        return
-    command = found.command
-    assert isinstance(command, ReadItems)
-    items = parse_items(event.output, command.config)
-    given = branch.input if state.read is None else state.read(branch.input, env)
-    start(working, branch, state, env, given, items, source_of(command))
 
 
 def advance(working: Step) -> None:

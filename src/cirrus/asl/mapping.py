@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 from cirrus.asl import data, failure
+from cirrus.asl.commands import ReadItems, WriteResults
 from cirrus.asl.definition import MapState, Writer
-from cirrus.asl.distributed import child_run, identity, open_map_run, read_items, record, write_results
+from cirrus.asl.distributed import (
+    batches,
+    child_run,
+    identity,
+    open_map_run,
+    read_items,
+    record,
+    write_results,
+    written,
+)
 from cirrus.asl.enter import effective
-from cirrus.asl.execution import Branch, Fork
+from cirrus.asl.events import Event, TaskFailed, TaskSucceeded
+from cirrus.asl.execution import Branch, Fork, Outstanding
 from cirrus.asl.failure import Failure
 from cirrus.asl.fork import add_child, break_fork, conclude, gather, iteration, open_fork
-from cirrus.asl.items import STATE_DATA, Member, as_input, context_item
+from cirrus.asl.items import STATE_DATA, Member, as_input, context_item, parse_items, source_of
+from cirrus.asl.leave import failed
 from cirrus.asl.results import transform
 from cirrus.asl.task import note_late
 from cirrus.asl.working import Environment, Step
@@ -31,34 +43,105 @@ def enter_map(step: Step, branch: Branch, state: MapState) -> None:
     """Find the items, or ask for them, and start."""
     env = Environment(step, branch, state)
     given = effective(state, branch, env)
+    width = concurrency(state, env, given)
     if state.reader is not None:
-        return read_items(step, branch, state, env, given)
+        open_map(step, branch, state, env, given, 0, width)
+        return in_map_run(step, branch, read_items, step, branch, state, env, given)
     items = given if state.items is None else state.items(given, env)
-    return start(step, branch, state, env, given, items)
-
-
-def start(
-    step: Step, branch: Branch, state: MapState, env: Environment, given: Any, items: Any, source: str = STATE_DATA
-) -> None:
-    """Begin the iterations over items that are known; a distributed Map takes the members of an object too."""
     if state.distributed and isinstance(items, dict):
-        items = [Member(key, value) for key, value in items.items()]
+        items = members(items)
     if not isinstance(items, list):
         raise not_an_array(state, items)
-    width = concurrency(state, env, given)
-    count = whole(state.tolerated_count, given, env, "ToleratedFailureCount")
-    percentage = share(state.tolerated_percentage, given, env, "ToleratedFailurePercentage")
-    step.note(branch, "MapStateStarted", length, len(items))
-    fork = open_fork(step, branch, len(items), width)
-    fork.items, fork.shared, fork.source = items, given, source
+    fork = open_map(step, branch, state, env, given, len(items), width)
+    return fill(step, branch, state, env, fork, items)
+
+
+def members(items: dict[str, Any]) -> list[Member]:
+    """The members of an object as items."""
+    return [Member(key, value) for key, value in items.items()]
+
+
+def open_map(step: Step, branch: Branch, state: MapState, env: Environment, given: Any, count: int, width: int) -> Fork:
+    """Tell in the history that the Map has started, over items that may have to be read first."""
+    step.note(branch, "MapStateStarted", length, count)
+    fork = open_fork(step, branch, count, width)
+    fork.shared = given
+    fork.tolerated = (evaluated(state.tolerated_count, given, env), evaluated(state.tolerated_percentage, given, env))
     if state.distributed:
-        open_map_run(step, branch, state, env, fork)
-        fork.allowed = allowed(count, percentage, fork.total)
+        open_map_run(step, branch, state, fork)
         fork.handful = HANDFUL if width == UNASKED_WIDTH else 1
+    return fork
+
+
+def evaluated(find: Any, given: Any, env: Environment) -> Any:
+    """What a field gives, None where it is not there."""
+    return None if find is None else find(given, env)
+
+
+def fill(
+    step: Step, branch: Branch, state: MapState, env: Environment, fork: Fork, items: Any, source: str = STATE_DATA
+) -> None:
+    """Begin the iterations, now that the items are known."""
+    fork.items, fork.source = items, source
+    if state.batcher is not None:
+        fork.items = batches(step, branch, state, fork, state.batcher, env)
+    fork.total = len(fork.items)
+    if state.distributed:
+        fork.allowed = allowed(*fork.tolerated, fork.total)
     if fork.total == 0:
         return end_map(step, branch, state, fork)
     step.queue.append(("more", fork.id))
     return None
+
+
+def answer_map(working: Step, branch: Branch, state: MapState, found: Outstanding, event: Event) -> None:
+    """The items were read, or the results written, or neither could be done."""
+    if not isinstance(event, TaskSucceeded | TaskFailed):
+        return None
+    working.settle(event.ref)
+    branch.refs = ()
+    act = take_items if found.role == "reader" else take_written
+    return in_map_run(working, branch, act, working, branch, state, found.command, event)
+
+
+def take_items(
+    step: Step, branch: Branch, state: MapState, command: ReadItems, event: TaskSucceeded | TaskFailed
+) -> None:
+    """Start with the items that were read."""
+    content = accepted(event, failure.ITEM_READER)
+    items = parse_items(content, command.config)
+    if isinstance(items, dict):
+        items = members(items)
+    fork: Fork = step.own(branch.fork)
+    fill(step, branch, state, Environment(step, branch, state), fork, items, source_of(command))
+
+
+def take_written(
+    step: Step, branch: Branch, state: MapState, command: WriteResults, event: TaskSucceeded | TaskFailed
+) -> None:
+    """End the Map, whose results are where they should be."""
+    output = accepted(event, failure.RESULT_WRITER)
+    fork: Fork = step.own(branch.fork)
+    result = written(fork, command.parameters, data.take(output)[0])
+    step.note(branch, "MapRunSucceeded")
+    step.note(branch, "MapStateSucceeded")
+    conclude(step, branch, fork, result)
+
+
+def accepted(event: TaskSucceeded | TaskFailed, error: str) -> Any:
+    """What the reader or writer answered; raises its failure under the Map's name for it."""
+    if isinstance(event, TaskFailed):
+        raise Failure(error, f"{event.error}: {event.cause}" if event.cause else event.error, placed=False)
+    return event.output
+
+
+def in_map_run(step: Step, branch: Branch, act: Callable[..., None], *values: Any) -> None:
+    """Do something that fails the map run with the state."""
+    try:
+        act(*values)
+    except Failure as problem:
+        step.note(branch, "MapRunFailed", failed, problem.error, problem.cause)
+        raise
 
 
 def not_an_array(state: MapState, items: Any) -> Failure:
@@ -72,47 +155,7 @@ def not_an_array(state: MapState, items: Any) -> Failure:
 def concurrency(state: MapState, env: Environment, given: Any) -> int:
     """How many iterations may run at once."""
     most, unasked = (DISTRIBUTED_WIDTH, UNASKED_WIDTH) if state.distributed else (INLINE_WIDTH, INLINE_WIDTH)
-    wanted = whole(state.concurrency, given, env, "MaxConcurrency") or unasked
-    return min(wanted, most)
-
-
-def whole(find: Any, given: Any, env: Environment, field: str) -> int | None:
-    """A whole number that the state gives or finds; a text that holds one will do."""
-    if find is None:
-        return None
-    found = find(given, env)
-    number = as_number(found)
-    if number is None or number < 0 or number != int(number):
-        raise wrong_number(env, field, "a whole number that is not negative", found)
-    return int(number)
-
-
-def share(find: Any, given: Any, env: Environment, field: str) -> float | None:
-    """A number from 0 to 100 that the state gives or finds; a text that holds one will do."""
-    if find is None:
-        return None
-    found = find(given, env)
-    number = as_number(found)
-    if number is None or not 0 <= number <= 100:
-        raise wrong_number(env, field, "a number between 0 and 100", found)
-    return number
-
-
-def as_number(found: Any) -> float | None:
-    """A number, or the number that a text holds."""
-    if isinstance(found, bool) or not isinstance(found, str | int | float):
-        return None
-    try:
-        number = float(found) if isinstance(found, str) else found
-    except ValueError:
-        return None
-    return number if isinstance(number, int) or math.isfinite(number) else None
-
-
-def wrong_number(env: Environment, field: str, expected: str, found: Any) -> Failure:
-    """The failure of a limit that is none."""
-    cause = f"The {field} field must be {expected}, but was: {data.text(found)[:100]}"
-    return Failure(failure.QUERY if env.state.jsonata else failure.RUNTIME, cause, field=field)
+    return min(evaluated(state.concurrency, given, env) or unasked, most)
 
 
 def allowed(count: int | None, percentage: float | None, total: int) -> int:
@@ -183,7 +226,7 @@ def fail_map(step: Step, fork: Fork, child: Branch, state: MapState, error: str 
         return join_map(step, fork, child, state, False, {"Error": error, "Cause": cause})
     branch: Branch = step.own(fork.branch)
     cause = "The specified tolerated failure threshold was exceeded"
-    step.note(branch, "MapRunFailed", lambda: {"error": failure.TOLERATED, "cause": cause})
+    step.note(branch, "MapRunFailed", failed, failure.TOLERATED, cause)
     child.last = branch.last
     return break_fork(step, fork, child, failure.TOLERATED, cause)
 
