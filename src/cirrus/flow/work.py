@@ -74,8 +74,10 @@ class Worker:
         self._owner = owner
         self._only = None if only is None else frozenset(only)
         self._about = about
-        self._stop = threading.Event()
-        self._drain = threading.Event()
+        # What a signal handler sets are plain flags: it may interrupt whoever holds the lock of an Event.
+        self._told_to_stop = False
+        self._draining = False
+        self._left = threading.Event()
         self._drain_until: int | None = None
         self._begins = True
         self._delivery_home = delivery_home
@@ -99,8 +101,7 @@ class Worker:
 
     def stop(self) -> None:
         """Finish the current turn, then leave; safe in a signal handler."""
-        self._stop.set()
-        self._nudge()
+        self._told_to_stop = True
         self._compute.wakeup()
 
     def wake(self) -> None:
@@ -109,7 +110,7 @@ class Worker:
 
     def drain(self) -> None:
         """Begin nothing more, leave once no task is at work; safe in a signal handler."""
-        self._drain.set()
+        self._draining = True
         self._compute.wakeup()
 
     def run(
@@ -133,13 +134,13 @@ class Worker:
         for one in self._delivering:
             one.start()
         try:
-            while not self._stop.is_set():
+            while not self._told_to_stop:
                 busy = self._turn()
                 if report is not None:
                     report(self.progress)
                 if until is not None and until():
                     break
-                if self._drain.is_set() and self._drained():
+                if self._draining and self._drained():
                     break
                 if (until_idle or not begin) and not busy and self._idle():
                     break
@@ -147,7 +148,7 @@ class Worker:
             self._leave()
 
     def _leave(self) -> None:
-        self._stop.set()
+        self._left.set()
         self._nudge()
         self._compute.close()
         for one in self._delivering:
@@ -172,7 +173,7 @@ class Worker:
             return True
         except StoreError as error:
             self.progress.trouble = str(error)
-            self._stop.wait(0.2)
+            self._left.wait(0.2)
             return True
 
     def _renew(self, now: int) -> None:
@@ -260,7 +261,7 @@ class Worker:
 
     def _patience(self) -> float:
         """How long to wait for an outcome: not at all while there may be more to take."""
-        takes = self._begins and not self._drain.is_set()
+        takes = self._begins and not self._draining
         if self._pending or (takes and not self._starved and len(self._driver) < self._home.limits.running):
             return 0.0
         due = self._driver.next_timer()
@@ -272,7 +273,7 @@ class Worker:
         """How many messages to take now: none while nothing has changed since the queue was found empty."""
         seen = self._home.changes()
         self._changed, self._seen = seen != self._seen, seen
-        if self._drain.is_set() or not self._begins:
+        if self._draining or not self._begins:
             return 0
         limits = self._home.limits
         room = limits.running - len(self._driver) if self._driver.size < limits.running_bytes else 0
@@ -288,7 +289,7 @@ class Worker:
         return True
 
     def _feed_now(self, now: int) -> bool:
-        takes = self._begins and not self._drain.is_set()
+        takes = self._begins and not self._draining
         if self._only is not None or not takes or abs(now - self._fed_at) < _FEEDING:
             return False
         self._fed_at = now
@@ -302,7 +303,7 @@ class Worker:
 
     def _adopt(self, now: int) -> list[Execution]:
         """What others dropped, in front of what waits in the queue: more at once while there is more of it."""
-        if self._drain.is_set() or not (self._checked_at == now or self._adopting):
+        if self._draining or not (self._checked_at == now or self._adopting):
             return []
         limits = self._home.limits
         room = limits.running - len(self._driver) if self._driver.size < limits.running_bytes else 0
@@ -338,7 +339,7 @@ class Worker:
             return self._delivery_home is None or not self._deliveries_due()
         except StoreError as error:
             self.progress.trouble = str(error)
-            self._stop.wait(0.2)
+            self._left.wait(0.2)
             return False
 
     def _deliveries_due(self) -> bool:
@@ -350,15 +351,15 @@ class Worker:
     def _expire(self) -> None:
         assert self._delivery_home is not None
         between = pause(self._delivery_home)
-        while not self._stop.is_set():
+        while not self._left.is_set():
             with suppress(StoreError):
-                expire(self._delivery_home, self._owner, lambda: not self._stop.wait(_BREATH))
-            self._stop.wait(between)
+                expire(self._delivery_home, self._owner, lambda: not self._left.wait(_BREATH))
+            self._left.wait(between)
 
     def _deliver(self, target: str) -> None:
         assert self._delivery_home is not None
         nudge = self._nudges[target]
-        while not self._stop.is_set():
+        while not self._left.is_set():
             sent = 0
             with suppress(StoreError):
                 sent = deliver(self._delivery_home, target, self._owner)

@@ -29,14 +29,15 @@ def interruptible(worker: Worker, *, drains: bool = False) -> Iterator[None]:
 
     One that `drains` first finishes what runs; the second signal stops it.
     """
+    told = 0
 
     def stop(_number: int, _frame: Any) -> None:
-        nonlocal drains
-        if drains:
+        nonlocal told
+        told += 1  # first: the next signal may come while this one is dealt with
+        if drains and told == 1:
             worker.drain()
         else:
             worker.stop()
-        drains = False
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
