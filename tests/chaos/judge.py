@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import subprocess
 import time
@@ -14,10 +15,12 @@ from typing import Any
 
 from cirrus.adapters.sqlite.columns import STATE, unpack
 from cirrus.core.state import ENDED
+from tests.chaos.clock import Clock
 from tests.chaos.reaper import CIRRUS
 from tests.chaos.scene import NOTES, Expected
 
 Step = tuple[str, str, int]
+LEASES = 200_000_000
 
 
 @dataclass(slots=True)
@@ -38,14 +41,14 @@ class Verdict:
         return not (self.lost or self.doubled or self.stuck or self.wrong)
 
 
-def judge(folder: Path, expected: Mapping[str, Expected]) -> Verdict:
-    """Everything that is wrong with the run in a folder."""
+def judge(folder: Path, expected: Mapping[str, Expected], clock: Clock | None = None) -> Verdict:
+    """Everything that is wrong with the run in a folder, whose processes lived by a clock."""
     verdict = Verdict()
     notes = [json.loads(line) for line in (folder / NOTES).read_text().splitlines()]
     with sqlite3.connect(folder / ".cirrus/local/cirrus.db") as database:
         _records(verdict, database, expected)
         _events(verdict, database, expected)
-        _steps(verdict, database, notes)
+        _steps(verdict, database, notes, clock)
         _outputs(verdict, database, notes, expected)
         _deliveries(verdict, database)
     database.close()
@@ -72,8 +75,9 @@ def _records(verdict: Verdict, database: sqlite3.Connection, expected: Mapping[s
     verdict.wrong += [f"{key}: nobody asked for it" for key in found.keys() - expected.keys()]
     left = database.execute("SELECT count(*) FROM messages").fetchone()[0]
     verdict.stuck += [f"{left} messages in the queue"] * bool(left)
-    held = "SELECT l.name FROM locks l JOIN owners o ON o.name = l.owner WHERE min(l.until, o.until) > ?"
-    locks = database.execute(held, (round(time.time() * 1_000_000),)).fetchall()
+    held = "SELECT l.name FROM locks l JOIN owners o ON o.name = l.owner WHERE min(l.until, o.until) BETWEEN ? AND ?"
+    now = round(time.time() * 1_000_000)  # what ends later than LEASES was written before the clock was set back
+    locks = database.execute(held, (now, now + LEASES)).fetchall()
     verdict.stuck += [f"{name} is still held by somebody who lives" for (name,) in locks]
 
 
@@ -92,8 +96,8 @@ def _events(verdict: Verdict, database: sqlite3.Connection, expected: Mapping[st
             verdict.doubled.append(f"{key}: events {dict(kinds[key])}")
 
 
-def _recorded(database: sqlite3.Connection) -> dict[str, float]:
-    """When the success of each run was decided, by the run."""
+def _recorded(database: sqlite3.Connection, clock: Clock | None) -> dict[str, float]:
+    """When the success of each run was decided, by the run; for ever after where that cannot be told."""
     sql = "SELECT j.event, b.body FROM journal j LEFT JOIN bodies b ON b.id = j.body"
     found: dict[str, float] = {}
     for text, body in database.execute(sql):
@@ -101,13 +105,14 @@ def _recorded(database: sqlite3.Connection) -> dict[str, float]:
         if event["k"] == "ok":
             output = event["o"] if "o" in event else json.loads(body)
             if isinstance(output, dict) and "run" in output:
-                found[output["run"]] = event["t"]
+                at = event["t"] if clock is None else clock.real(event["t"])
+                found[output["run"]] = math.inf if at is None else at
     return found
 
 
-def _steps(verdict: Verdict, database: sqlite3.Connection, notes: list[dict[str, Any]]) -> None:
+def _steps(verdict: Verdict, database: sqlite3.Connection, notes: list[dict[str, Any]], clock: Clock | None) -> None:
     """No step that was recorded as finished ran again; each was recorded once."""
-    recorded = _recorded(database)
+    recorded = _recorded(database, clock)
     starts: dict[Step, list[dict[str, Any]]] = defaultdict(list)
     for note in notes:
         if note["kind"] == "start":

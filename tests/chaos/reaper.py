@@ -1,4 +1,5 @@
-"""The reaper: keeps control processes going, and kills them, their workers, or both, at random moments."""
+"""The reaper: keeps control processes going, and at random moments kills them, their workers, or both, lets them
+sleep, or sets their clock."""
 
 from __future__ import annotations
 
@@ -12,8 +13,11 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from tests.chaos.clock import Clock
+
 CIRRUS = (sys.executable, "-m", "cirrus.entry.cli.main")
 MARK = "CIRRUS_CHAOS_RUN"
+JUMPS = 0.4
 
 
 def processes(mark: str) -> list[int]:
@@ -32,9 +36,9 @@ def _is_zombie(entry: Path) -> bool:
 
 
 class Reaper:
-    """`controls` processes of `cirrus up` on the project in `folder`."""
+    """`controls` processes of `cirrus up` on the project in `folder`; with a clock, it is set to and fro."""
 
-    def __init__(self, folder: Path, controls: int, seed: int, lease: float) -> None:
+    def __init__(self, folder: Path, controls: int, seed: int, lease: float, clock: Clock | None = None) -> None:
         self.folder = folder
         self.mark = f"{os.getpid()}-{seed}-{time.time_ns()}"
         self.kills: Counter[str] = Counter()
@@ -45,6 +49,8 @@ class Reaper:
         self._scratch.mkdir()
         self._said = (folder / "said.txt").open("wb")
         self._environment = {**os.environ, MARK: self.mark, "TMPDIR": str(self._scratch)}
+        self._environment |= clock.environment if clock else {}
+        self._clock = clock
         self._controls = [self._start() for _ in range(controls)]
         self._asleep: list[tuple[float, int]] = []
 
@@ -69,6 +75,10 @@ class Reaper:
         self._wake(float("inf"))
 
     def _strike(self) -> None:
+        if self._clock is not None and self._dice.random() < JUMPS:
+            self._clock.turn(self._dice.choice((-1, 1)) * self._dice.choice((5, 600, 86_400)) * self._dice.random())
+            self.kills["clock"] += 1
+            return
         control = self._dice.choice(self._controls)
         what = self._dice.choices(("control", "worker", "both", "asleep"), (4, 4, 2, 1))[0]
         if what in ("worker", "both"):

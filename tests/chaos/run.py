@@ -17,31 +17,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.clock import Clock
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.reaper import CIRRUS, Reaper
 from tests.chaos.scene import payloads, write
 
 
 def run(
-    folder: Path, *, number: int, seconds: float, controls: int, seed: int, pause: float, lease: float
+    folder: Path,
+    *,
+    number: int,
+    seconds: float,
+    controls: int,
+    seed: int,
+    pause: float,
+    lease: float,
+    jumps: bool = False,
 ) -> tuple[Verdict, dict[str, Any], str]:
-    """One chaos run in an empty folder: the verdict, the figures, and what the control processes said."""
+    """One chaos run in an empty folder: the verdict, the figures, and what the control processes said.
+
+    With `jumps` the clock of its control processes is set to and fro, too.
+    """
     began = time.monotonic()
     write(folder, lease)
     given, expected = payloads(number, seed)
-    reaper = Reaper(folder, controls, seed, lease)
+    clock = Clock(folder / "clock") if jumps else None
+    reaper = Reaper(folder, controls, seed, lease, clock)
     sender = threading.Thread(target=_submit, args=(folder, given, seconds * 0.6))
     sender.start()
     reaper.rage(seconds, pause)
     sender.join()
     in_time = reaper.finish(120 + number * 0.1)
-    verdict = judge(folder, expected)
+    verdict = judge(folder, expected, clock)
     verdict.wrong += [f"left behind: {what}" for what in reaper.left()]
     verdict.stuck += [] if in_time else ["the control processes did not come to an end in time, or failed"]
     if "Traceback" in reaper.said:
         verdict.wrong.append("a control process has crashed")
     figures = {
-        "kills": sum(count for what, count in reaper.kills.items() if what != "asleep"),
+        "kills": sum(count for what, count in reaper.kills.items() if what not in {"asleep", "clock"}),
         "payloads": len(expected),
         "lost": len(verdict.lost),
         "doubled": len(verdict.doubled),
@@ -77,6 +90,7 @@ def main() -> int:
     options.add_argument("--pause", type=float, default=0.4, help="seconds between two kills, on average")
     options.add_argument("--lease", type=float, default=2.0)
     options.add_argument("--seed", type=int, default=int(time.time()))
+    options.add_argument("--jumps", action="store_true", help="set the clock to and fro, too")
     options.add_argument("--keep", action="store_true", help="keep the project's folder")
     given = options.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -89,6 +103,7 @@ def main() -> int:
         seed=given.seed,
         pause=given.pause,
         lease=given.lease,
+        jumps=given.jumps,
     )
     for line in _lines(verdict):
         sys.stdout.write(f"{line}\n")

@@ -20,7 +20,8 @@ class Flaky(Exception):
 def _note(kind, run, key):
     line = {"kind": kind, "run": run, "payload": os.environ["CIRRUS_PAYLOAD_ID"],
             "execution": os.environ["CIRRUS_EXECUTION_ID"], "state": os.environ["CIRRUS_STATE"],
-            "attempt": int(os.environ["CIRRUS_ATTEMPT"]), "key": key, "at": time.time()}
+            "attempt": int(os.environ["CIRRUS_ATTEMPT"]), "key": key,
+            "at": time.clock_gettime(time.CLOCK_REALTIME)}
     file = os.open("notes.ndjson", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.write(file, json.dumps(line).encode() + b"\\n")
     os.close(file)

@@ -37,6 +37,7 @@ WAIT = {
     "StartAt": "wait",
     "States": {"wait": {"Type": "Wait", "Seconds": 60, "Next": "t"}, "t": task("t")},
 }
+AGAIN = {"StartAt": "t", "States": {"t": task("t", Retry=[{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 60}])}}
 SLOW = {"StartAt": "t", "States": {"t": task("t", TimeoutSeconds=60)}}
 TELL = {
     "Type": "Task",
@@ -46,7 +47,7 @@ TELL = {
     "Next": "u",
 }
 TELLING = {"StartAt": "t", "States": {"t": task("t", Next="tell"), "tell": TELL, "u": task("u")}}
-WORKFLOWS = {"wait": WAIT, "slow": SLOW, "telling": TELLING, "one": machine("t")}
+WORKFLOWS = {"wait": WAIT, "slow": SLOW, "again": AGAIN, "telling": TELLING, "one": machine("t")}
 ONE = json.dumps(machine("t")).encode()
 GIVEN = b'{"features":[],"process":[{"workflow":"one"}]}'
 Views = Callable[[Clock], Home]
@@ -101,6 +102,20 @@ class Task:
 
     def __call__(self, given: dict[str, Any]) -> object:
         self.runs += 1
+        return given
+
+
+class Fails(Task):
+    """A task that fails its first runs."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def __call__(self, given: dict[str, Any]) -> object:
+        super().__call__(given)
+        if self.runs <= self.number:
+            raise ValueError("not yet")
         return given
 
 
@@ -172,6 +187,30 @@ def test_wait_survives_a_takeover_with_the_time_that_is_left(view: Views) -> Non
     assert state(other.home, known) is State.COMPLETED
 
 
+@pytest.mark.parametrize("workflow", ["wait", "again"])
+def test_takeover_after_the_clock_was_set_back_waits_no_longer_than_was_left(view: Views, workflow: str) -> None:
+    clock = Clock()
+    dead = Control(view(clock), {"t": Fails(1)}, "dead")
+    (known,) = give(dead.home, workflow)
+    dead.run()
+    clock.advance(10)
+    dead.run()
+    clock.advance(-86_400)
+    second, ran = Control(view(clock), {"t": Fails(0)}, "second"), Task()
+    second.turn(adopt=True)
+    second.run()
+    clock.advance(-86_400)
+    third = Control(view(clock), {"t": ran}, "third")
+    third.turn(adopt=True)
+    clock.advance(40)
+    third.run()
+    assert ran.runs == 0
+    clock.advance(21)
+    third.run()
+    assert ran.runs == 1
+    assert state(third.home, known) is State.COMPLETED
+
+
 # ---------------------------------------------------------------- fencing
 
 
@@ -194,6 +233,28 @@ def test_calls_of_a_process_that_was_overtaken_are_not_made_twice(view: Views) -
     assert kinds.count(EventType.SUCCEEDED) == 1
     assert kinds.count(EventType.WRITE_REFUSED) == 1
     assert second.runs == 1
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_attempt_that_was_stopped_is_not_taken_for_the_one_after_it(view: Views, noticed: bool) -> None:
+    clock, ran = Clock(), Task()
+    first = Control(view(clock), {"t": ran}, "first")
+    (known,) = give(first.home, "one")
+    first.turn()
+    first.home.journal.beat("first", clock() - 1)
+    second = view(clock)
+    second.journal.beat("second", clock() + 30 * SECOND)
+    (taken,) = second.journal.adopt("second", clock(), 9)
+    if noticed:
+        first.driver.drop([taken.execution_id])
+    second.journal.retire("second")
+    first.home.journal.beat("first", clock() + 30 * SECOND)
+    first.driver.apply(first._decide([], True, 9), [])
+    assert first.compute.in_flight() == 1
+    first.run()  # its own attempt of before comes back now, cancelled
+    assert state(first.home, known) is State.COMPLETED
+    assert ran.runs == 1
+    assert first.home.state_db.events()[-1][1].type is EventType.SUCCEEDED
 
 
 def test_overtaken_execution_takes_no_other_with_it(view: Views) -> None:

@@ -20,6 +20,7 @@ from cirrus.errors import CirrusError, InvalidPayload
 from cirrus.flow.attempt import Doing, attempt, attempt_id, attempt_log
 from cirrus.flow.call import call, result
 from cirrus.flow.conclude import concluded, failed
+from cirrus.flow.departing import Departing
 from cirrus.flow.fence import refused
 from cirrus.flow.finished import Finished, finished
 from cirrus.flow.gate import Gate
@@ -29,7 +30,7 @@ from cirrus.flow.process import Begun
 from cirrus.flow.replay import fold, journal_entry
 from cirrus.flow.result import Result, Started, Waits, Wanted, as_value, carried, failure, inline
 from cirrus.flow.startup import context, described, ended_call, level
-from cirrus.flow.timers import Key, Timers
+from cirrus.flow.timers import Key, Setbacks, Timers
 from cirrus.ports.callbacks import Answer, Waiting
 from cirrus.ports.compute import Attempt, Compute, Outcome
 from cirrus.ports.journal import AttemptLog, Entry
@@ -102,6 +103,7 @@ class Driver:
         self._running: dict[str, Running] = {}
         self._doing: dict[str, Doing] = {}
         self._gate = Gate(home, owner)
+        self._departing = Departing()
         self._size = 0
         self._timers = Timers()
         self._machines: dict[bytes, asl.Machine] = {}
@@ -136,6 +138,7 @@ class Driver:
     ) -> Turn:
         """Decide what all of this and the due timers lead to; inside the caller's group, which Overtaken undoes."""
         turn = Turn()
+        self._drop({one.execution_id for one in adopted})  # some were ours before, and taken over unnoticed
         self._timers.follow(now / SECOND)
         for execution in adopted:
             self._adopt(turn, execution, now)
@@ -176,8 +179,10 @@ class Driver:
 
     def apply(self, turn: Turn, outcomes: Sequence[Outcome]) -> None:
         """Make a committed turn true in memory and start what it asks for."""
-        for outcome in outcomes:
-            self._forget(outcome.id)
+        came = [outcome.id for outcome in outcomes]
+        for one in came:
+            if one not in self._departing:
+                self._forget(one)
         gone = turn.ended.keys()
         self._running.update({key: one for key, one in turn.staged.items() if key not in gone})
         for key, due in turn.timers.items():
@@ -191,7 +196,8 @@ class Driver:
         self._doing |= {key: doing for key, (doing, _) in wanted.items()}
         self._size += sum(len(doing.wanted.payload) for doing, _ in wanted.values())
         starting = [one for _, one in wanted.values()]
-        self._compute.submit(self._gate.admit(starting, {one.id for one in outcomes}, turn.granted))
+        admitted = self._gate.admit(starting, set(came), turn.granted)
+        self._compute.submit(self._departing.back(came) + self._departing.hold(admitted))
 
     def drop(self, execution_ids: Iterable[str]) -> None:
         """Let go of executions that someone else has ended or taken over, and stop their tasks."""
@@ -217,7 +223,8 @@ class Driver:
                 self._cancel(key)
 
     def _cancel(self, key: str) -> None:
-        if self._forget(key) and not self._gate.drop(key):
+        if self._forget(key) and not self._gate.drop(key) and not self._departing.drop(key):
+            self._departing.add(key)
             self._compute.cancel(key)
 
     def _forget(self, key: str) -> bool:
@@ -260,16 +267,20 @@ class Driver:
         if not entries:
             self._begin(turn, begun, now)
             return
+        setbacks = Setbacks()
         try:
-            nest = fold(self._machine, begun, entries)
+            nest = fold(self._machine, begun, entries, setbacks)
             self._continue(begun)
         except Exception as error:  # a damaged history ends its own execution, and holds up no other
             reason = CirrusError(f"its history cannot be replayed: {type(error).__name__}: {error}")
             self._cannot_start(turn, begun, reason, now)
             return
+        setbacks.follow(now / SECOND)
         turn.staged[execution.execution_id] = Running(*who, nest, len(entries))
         for path, one in nest.levels.items():
             for command in asl.pending(one.state):
+                if isinstance(command, asl.SetTimer):
+                    command = replace(command, at=command.at - setbacks.since(path, command.ref))
                 if (*path, command.ref) not in nest.levels:
                     self._carry_out_and_feed(turn, execution.execution_id, path, command, now / SECOND)
 
@@ -282,7 +293,7 @@ class Driver:
 
     def _outcome(self, turn: Turn, outcome: Outcome, now: int) -> None:
         doing = self._doing.get(outcome.id)
-        if doing is None or doing.execution_id not in self._running:
+        if doing is None or doing.execution_id not in self._running or outcome.id in self._departing:
             return
         if outcome.log or outcome.error:
             times = round(outcome.started * SECOND), round(outcome.ended * SECOND)
@@ -456,7 +467,7 @@ class Driver:
     def logs(self, now: int) -> list[AttemptLog]:
         """What the attempts in flight have printed since the last call."""
         printed = self._compute.running_logs()
-        doing = ((self._doing.get(key), text) for key, text in printed.items() if text)
+        doing = ((self._doing.get(key), text) for key, text in printed.items() if text and key not in self._departing)
         return [attempt_log(one, text, now, None, None) for one, text in doing if one is not None]
 
 

@@ -14,6 +14,7 @@ from cirrus.core.jsontext import decode, encode
 from cirrus.flow.nest import Level, Nest, Path
 from cirrus.flow.process import Begun
 from cirrus.flow.startup import level
+from cirrus.flow.timers import Setbacks
 from cirrus.ports.journal import Entry
 
 _PATH = "x"
@@ -46,13 +47,23 @@ def events(entries: Sequence[Entry], given: bytes) -> Iterator[tuple[Path, Any, 
         yield tuple(fields.get(_PATH, ())), asl.event_from_json(fields), entry, fields
 
 
-def fold(machine: Callable[[bytes], asl.Machine], begun: Begun, entries: Sequence[Entry]) -> Nest:
-    """The nest that a journal leads to; InvalidPayload if a body that states only pass on is damaged."""
+def fold(
+    machine: Callable[[bytes], asl.Machine], begun: Begun, entries: Sequence[Entry], setbacks: Setbacks | None = None
+) -> Nest:
+    """The nest that a journal leads to; InvalidPayload if a body that states only pass on is damaged.
+
+    `setbacks` learn when each timer was set.
+    """
     for body in (begun.input, *(entry.body for entry in entries if entry.body is not None)):
         decode(body)
     nest = Nest({(): Level(machine(begun.definition), begun.workflow, begun.execution_id)})
     for path, event, entry, fields in events(entries, begun.input):
         if path and isinstance(event, asl.Start):
             nest = nest.enter(path, level(machine(entry.body or b""), fields, event))
-        nest, _ = nest.step(path, event)
+        nest, commands = nest.step(path, event)
+        if setbacks is not None:
+            setbacks.follow(event.at)
+            for command in commands:
+                if isinstance(command, asl.SetTimer):
+                    setbacks.set(path, command.ref)
     return nest

@@ -11,6 +11,29 @@ Key = tuple[str, Path, int]
 _BACK = 1.0
 
 
+class Setbacks:
+    """By how many seconds the clock was set back since each timer of a history was set."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._back = 0.0
+        self._before: dict[tuple[Path, int], float] = {}
+
+    def follow(self, now: float) -> None:
+        """Take note of the time of the next entry, or of now."""
+        if self._last is not None and self._last - now > _BACK:
+            self._back += self._last - now
+        self._last = now
+
+    def set(self, path: Path, ref: int) -> None:
+        """A timer is set."""
+        self._before[path, ref] = self._back
+
+    def since(self, path: Path, ref: int) -> float:
+        """What a timer must move by, so that it lasts as long as it was meant to."""
+        return self._back - self._before.get((path, ref), 0.0)
+
+
 class Timers:
     """Due times (seconds since the epoch) by execution, path and ref."""
 
