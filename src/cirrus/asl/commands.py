@@ -41,10 +41,15 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Answer with TimerFired for `ref` at time `at` (seconds since the epoch) or as soon as it has passed."""
+    """Answer with TimerFired for `ref` at time `at` (seconds since the epoch) or as soon as it has passed.
+
+    `task` is the RunTask whose time it limits. A driver that has the task wait until there is room for it may leave
+    the timer out, and answer that task with a TaskFailed of the error States.Timeout once it has run for so long.
+    """
 
     ref: int
     at: float
+    task: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def enter_task(step: Step, branch: Branch, state: TaskState) -> None:
     branch.submitted = False
     step.issue(branch, "task", command)
     if timeout is not None:
-        step.issue(branch, "timeout", SetTimer(step.number(), step.at + timeout))
+        step.issue(branch, "timeout", SetTimer(step.number(), step.at + timeout, ref))
     branch.heartbeat = heartbeat if state.waits_for_token else None
     if branch.heartbeat is not None:
         step.issue(branch, "heartbeat", SetTimer(step.number(), step.at + branch.heartbeat))

@@ -28,6 +28,7 @@ from cirrus.flow.result import (
 )
 
 _WAITING = ".waitForTaskToken"
+TIMEOUT = "States.Timeout"
 
 
 def call(home: Home, command: RunTask | ReadItems | WriteResults, payload_id: str, tasks: Collection[str]) -> Call:
@@ -108,6 +109,8 @@ def result(home: Home, wanted: Wanted, output: bytes | None, error: str | None, 
 def _result(home: Home, wanted: Wanted, output: bytes | None, error: str | None, cause: str | None) -> Result:
     if wanted.waits and output is not None:
         return Result(submitted(wanted) if wanted.job else inline(home, output))
+    if error == TIMEOUT:
+        return Result(error=error)
     if wanted.job is not None:
         return job_result(home, wanted.job, output, error, cause)
     if output is None:

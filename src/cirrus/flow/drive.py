@@ -366,7 +366,8 @@ class Driver:
             case asl.RunTask() | asl.ReadItems() | asl.WriteResults():
                 return self._run(turn, running, path, command, at)
             case asl.SetTimer():
-                turn.timers[running.execution_id, path, command.ref] = command.at
+                if not self._limited(turn, running, path, command):
+                    turn.timers[running.execution_id, path, command.ref] = command.at
             case asl.CancelTimer():
                 turn.timers[running.execution_id, path, command.ref] = None
             case asl.CancelTask():
@@ -374,6 +375,14 @@ class Driver:
             case asl.End() if path:
                 return self._level_ended(running, path, command, at)
         return []
+
+    @staticmethod
+    def _limited(turn: Turn, running: Running, path: Path, command: asl.SetTimer) -> bool:
+        """Whether it is the time limit of an attempt: the compute keeps it, which knows when the attempt begins."""
+        if command.task is None:
+            return False
+        doing, _ = turn.start.get(attempt_id(running.execution_id, path, command.task), (None, None))
+        return doing is not None and not doing.wanted.waits
 
     def _cancel_task(self, turn: Turn, running: Running, path: Path, command: asl.CancelTask) -> None:
         place = show_path((*path, command.ref))

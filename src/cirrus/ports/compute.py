@@ -40,8 +40,9 @@ class TaskSpec:
 class Attempt:
     """One attempt at a task: `payload` is the JSON text of its input, `id` is unique among all attempts.
 
-    `timeout` in seconds overrides the task's own where it is shorter. `context` holds strings that a task can read
-    from its environment as CIRRUS_<NAME>: payload_id, execution_id, workflow, state, attempt.
+    `timeout` is the state's, in seconds; the shorter one of it and the task's own holds, from the start of the attempt.
+    `context` holds strings that a task can read from its environment as CIRRUS_<NAME>: payload_id, execution_id,
+    workflow, state, attempt.
     """
 
     id: str
@@ -70,7 +71,10 @@ class Outcome:
 
 
 class Compute(Protocol):
-    """Runs attempts; every submitted attempt comes back from `collect` exactly once, unless `close` came first."""
+    """Runs attempts; every submitted attempt comes back from `collect` exactly once, unless `close` came first.
+
+    One that takes longer than its task's limit has the error `Sandbox.Timedout`, than its state's `States.Timeout`.
+    """
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Take attempts in; they wait for a free worker and for their task's concurrency limit, in order."""

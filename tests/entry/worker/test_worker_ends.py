@@ -27,7 +27,7 @@ def test_time_limit(run: Run) -> None:
 def test_attempts_own_limit_wins_where_it_is_shorter(pools: Callable[..., LocalPool]) -> None:
     pool = pools(specs("sleeps", timeout=600))
     pool.submit([Attempt("a", "sleeps", b'{"seconds": 600}', timeout=0.1)])
-    assert gather(pool, 1)["a"].error == "Sandbox.Timedout"
+    assert gather(pool, 1)["a"].error == "States.Timeout"
 
 
 @pytest.mark.parametrize("task", ["sleeps_deaf", "swallows"])

@@ -349,8 +349,9 @@ class LocalPool:
                 self._backlog[job.attempt.task].note(elapsed)
                 self._take_back(worker)
             if over and job in worker.jobs:
+                error = "States.Timeout" if job.limit == job.attempt.timeout else "Sandbox.Timedout"
                 message = f"task {job.attempt.task!r} timed out after {job.limit:.2f} seconds"
-                self._crew.kill(worker, job, "Sandbox.Timedout", message)
+                self._crew.kill(worker, job, error, message)
         for worker, used in self._memory.over(workers, now):
             self._end_over_memory(worker, used)
         self._crew.enforce(now)
