@@ -96,7 +96,7 @@ def test_run_task_says_everything() -> None:
     machine, state, commands = begin(one(task(TimeoutSeconds=60)), {"a": 1})
     run_task, timer = commands
     assert run_task == RunTask(run_task.ref, "lambda", FUNCTION, {"a": 1}, "A", 0, None, 60, None, None)
-    assert timer == SetTimer(timer.ref, 160.0)
+    assert timer == SetTimer(timer.ref, 160.0, run_task.ref)
     assert list(pending(state)) == commands
     state, commands = step(machine, state, TaskSucceeded(101.0, 2, run_task.ref, 5))
     assert commands == (CancelTimer(timer.ref), End("SUCCEEDED", 5))

@@ -44,9 +44,9 @@ class Limits:
     """
 
     lease: int = 30 * SECOND
-    running: int = 200
+    running: int = 500
     running_bytes: int = 256_000_000
-    batch: int = 100
+    batch: int = 200
     batch_bytes: int = 32 << 20
     message_attempts: int = 5
     delivery_attempts: int = 8

@@ -261,8 +261,9 @@ class Worker:
 
     def _patience(self) -> float:
         """How long to wait for an outcome: not at all while there may be more to take."""
-        takes = self._begins and not self._draining
-        if self._pending or (takes and not self._starved and len(self._driver) < self._home.limits.running):
+        takes = self._begins and not self._draining and not self._starved
+        room = takes and len(self._driver) < self._home.limits.running and self._compute.room() > 0
+        if self._pending or room:
             return 0.0
         due = self._driver.next_timer()
         now = self._home.clock() / SECOND
@@ -280,7 +281,7 @@ class Worker:
         due = self._again is not None and now >= self._again
         if self._starved and not (self._changed or due) and self._checked_at != now:
             return 0
-        return max(0, min(limits.batch, room))
+        return max(0, min(limits.batch, room, self._compute.room()))
 
     def _recheck(self, now: int) -> bool:
         if abs(now - self._checked_at) < _RECHECK:

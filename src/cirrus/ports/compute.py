@@ -98,8 +98,11 @@ class Compute(Protocol):
     def in_flight(self) -> int:
         """How many attempts have been submitted and not yet collected."""
 
-    def capacity(self) -> int:
-        """How many attempts can run at the same time."""
+    def room(self) -> int:
+        """How many more attempts to submit now: so many that nothing is idle, so few that the last one begins soon.
+
+        An advice; `submit` takes any number.
+        """
 
     def wakeup(self) -> None:
         """Make a `collect` that waits in another thread, or is about to, return at once; safe in a signal handler."""

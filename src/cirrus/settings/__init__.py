@@ -93,7 +93,13 @@ DEPLOYMENT = (
         512_000_000,
         "a worker process is replaced when it has grown by so much after an attempt, such as `2GB`",
     ),
-    Setting("max_running", kinds.count, 200, "at most so many executions at once in each control process"),
+    Setting(
+        "max_running",
+        kinds.count,
+        500,
+        "at most so many executions at once in each control process; fewer where tasks are slow: what it begins keeps "
+        "its workers busy, and no more",
+    ),
     Setting(
         "max_running_size",
         kinds.size,
@@ -156,7 +162,7 @@ class Deployment:
     worker_attempts: int = 10_000
     worker_age: float = 3600.0
     worker_memory: int = 512_000_000
-    max_running: int = 200
+    max_running: int = 500
     max_running_size: int = 256_000_000
     lease: float = 30.0
     drain: float | None = None

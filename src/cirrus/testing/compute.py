@@ -158,8 +158,8 @@ class ComputeContract:
         gather(compute, 3)
         assert compute.in_flight() == 0
 
-    def test_has_capacity(self, compute: Compute) -> None:
-        assert compute.capacity() >= 1
+    def test_has_room_when_idle(self, compute: Compute) -> None:
+        assert compute.room() >= 1
 
     def test_wakeup_before_collect(self, compute: Compute) -> None:
         compute.wakeup()

@@ -137,6 +137,7 @@ def test_zygote_killed_from_outside(pools: Callable[..., LocalPool]) -> None:
     pool = pools(specs("pid", "sleeps"), workers=1)
     zygote = orjson.loads(finish(pool, [attempt(1, "pid")])["attempt-1"].output or b"")["parent"]
     pool.submit([attempt(2, "sleeps", seconds=600)])
+    eventually(lambda: not pool.collect(0.01) and bool(pool.running_logs()))  # else it only begins elsewhere
     os.kill(zygote, signal.SIGKILL)
     assert gather(pool, 1)["attempt-2"].error == "Runtime.ExitError"
     assert finish(pool, [attempt(3, "pid")])["attempt-3"].error is None

@@ -46,4 +46,17 @@ def test_workers_start_as_needed(pools: Callable[..., LocalPool]) -> None:
     pool = pools(specs("pid"), workers=8)
     found = {finish(pool, [attempt(n, "pid")])[f"attempt-{n}"].output for n in range(20)}
     assert len(found) == 1
-    assert pool.capacity() == 8
+
+
+def test_room_is_for_what_is_done_in_a_moment(pools: Callable[..., LocalPool]) -> None:
+    pool = pools(specs("echo", "sleeps"), workers=2)
+    assert 2 <= pool.room() <= 8
+    for _ in range(4):
+        finish(pool, [attempt(n, "echo") for n in range(50)])
+    assert pool.room() > 100
+    slow = [attempt(f"slow-{n}", "sleeps", seconds=600) for n in range(4)]
+    pool.submit(slow)
+    assert pool.room() == 0
+    for one in slow:
+        pool.cancel(one.id)
+    gather(pool, 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from bisect import insort
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cirrus.adapters.local.log_buffer import LogBuffer
@@ -94,6 +94,14 @@ class Backlog:
         task = job.attempt.task
         queue = self._waiting[task] = self._queues[task]
         queue.put_back(job)
+
+    def waiting(self) -> Iterator[tuple[TaskQueue, int]]:
+        """The queues in which attempts wait for a worker, and how many; not those that wait for their task's limit."""
+        for queue in self._waiting.values():
+            limit = queue.spec.concurrency
+            allowed = len(queue.jobs) if limit is None else min(len(queue.jobs), max(0, limit - queue.holders))
+            if allowed:
+                yield queue, allowed
 
     def next(self, held_back: Collection[TaskQueue]) -> tuple[TaskQueue, int] | None:
         """The queue whose head came first, and the place of the first one behind it that is in another queue."""

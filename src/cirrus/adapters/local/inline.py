@@ -40,8 +40,8 @@ class Inline:
         self._jobs: deque[Job] = deque()
         self._host: Host | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._jobs)
+    def __len__(self) -> int:
+        return len(self._jobs)
 
     def add(self, job: Job) -> None:
         """Take one in."""

@@ -31,6 +31,7 @@ from cirrus.adapters.local.inline import Inline
 from cirrus.adapters.local.lifetime import Lifetime
 from cirrus.adapters.local.log_buffer import LogBuffer
 from cirrus.adapters.local.memory_limits import Mechanism, MemoryLimits, over_limit
+from cirrus.adapters.local.pace import Pace
 from cirrus.adapters.local.worker_process import WorkerProcess
 from cirrus.adapters.local.zygote import Home
 from cirrus.core.grants import NAMES, Grants
@@ -90,6 +91,7 @@ class LocalPool:
         self._hold = Hold()
         self._collected = time.monotonic()
         self._crew = Crew(home, self._selector, self, self._hold)
+        self._pace = Pace(self._most)
         self._places = Dispatch(self._crew, self._most, self._lifetime)
         self._inline = Inline(self._specs, project, {**home.environment, "CIRRUS_DATA": places}, grants)
         self._wake_read, self._wake_write = os.pipe()
@@ -157,9 +159,12 @@ class LocalPool:
         """Submitted and not yet collected."""
         return self._uncollected
 
-    def capacity(self) -> int:
-        """The most workers at once."""
-        return self._most
+    def room(self) -> int:
+        """How many more attempts may come so that no worker is idle, and nobody waits for much longer than a second."""
+        with self._lock:
+            workers = [worker for worker in self._crew if worker.jobs]
+            behind = [(self._backlog[worker.jobs[0].attempt.task], len(worker.jobs) - 1) for worker in workers]
+            return self._pace.room(len(workers), [*behind, *self._backlog.waiting()])
 
     @property
     def memory_limits(self) -> Mechanism:
@@ -410,6 +415,7 @@ class LocalPool:
     ) -> None:
         attempt_id = job.attempt.id
         del self._jobs[attempt_id]
+        self._pace.note(finished - started)
         error, cause = (text and self._scrubber.text(text) for text in (error, cause))
         self._done.append(Outcome(attempt_id, output, error, cause, job.log.getvalue(), started, finished))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 import time
 from collections import deque
@@ -67,9 +68,9 @@ class MemoryCompute:
         """Submitted and not yet collected."""
         return len(self._waiting) + len(self._done)
 
-    def capacity(self) -> int:
-        """One."""
-        return 1
+    def room(self) -> int:
+        """Any number: all that waits is run at the next `collect`."""
+        return sys.maxsize
 
     def wakeup(self) -> None:
         """Make `collect` return."""
