@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from tests.e2e.conftest import Project, payload, task_state, until
+import pytest
+
+from tests.e2e.conftest import CIRRUS, Project, payload, task_state, until
 from tests.e2e.test_faults import disk, fill, sound
 
 __all__ = ["disk"]
@@ -104,4 +109,46 @@ def test_read_only_file_of_events_is_written_once_it_can_be(project: Project, di
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
     until(lambda: {one["state"] for one in project.lines(*ledger)} == {"sent"})
     assert len((disk / "events.ndjson").read_text().splitlines()) == 3
+    sound(project)
+
+
+@pytest.fixture
+def cage(tmp_path: Path) -> Iterator[Path]:
+    """A memory cgroup of 400 MB: who enters it and takes more meets the kernel's OOM killer."""
+    name = f"cirrus-test-{os.getpid()}"
+    v1, v2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+    kind, file = (v1, "memory.limit_in_bytes") if v1.is_dir() else (v2, "memory.max")
+    made = kind / name
+    try:
+        made.mkdir()
+        (made / file).write_text(str(400_000_000))
+    except OSError as error:
+        with suppress(OSError):
+            made.rmdir()
+        pytest.skip(f"no memory cgroup can be made here: {error}")
+    yield made
+    until(lambda: not (made / "cgroup.procs").read_text())
+    made.rmdir()
+
+
+def test_kernel_that_kills_for_memory_costs_one_attempt(project: Project, cage: Path) -> None:
+    make(project)
+    project.write("cirrus.toml", (project.folder / "cirrus.toml").read_text().replace('memory = "200MB"', ""))
+    project.submit(*(payload("greedy", item) for item in "ab"))
+    enter = f'echo $$ > {cage}/cgroup.procs && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", enter, "sh", *CIRRUS, "up", "--until-idle", "--workers", "1"],
+        cwd=project.folder,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(project.states().values()) == {"COMPLETED"}
+    for item in "ab":
+        events = project.json("manage", "local", "get-execution-events", "--payload-id", f"test/workflow-greedy/{item}")
+        told = json.dumps(events)
+        assert "Runtime.OutOfMemory" in told, told
+        assert "whose OOM killer struck" in told
+    assert below(project.folder) == []
     sound(project)
