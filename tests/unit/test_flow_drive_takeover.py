@@ -8,6 +8,7 @@ import pytest
 
 from cirrus.adapters.memory.store import Store
 from cirrus.core.event import EventType
+from cirrus.core.instant import iso
 from cirrus.core.jsontext import encode
 from cirrus.core.state import State
 from cirrus.errors import Fenced, NotFound, StoreError
@@ -22,6 +23,7 @@ from tests.unit.driving import (
     P,
     echo,
     kinds,
+    output,
     start,
     state,
 )
@@ -103,6 +105,28 @@ def test_new_control_process_goes_on_where_the_dead_one_was() -> None:
     assert late.lost == {query.record(home, P).executions[0]}
     assert len(dead.driver) == 0
     assert kinds(home).count(EventType.SUCCEEDED) == 1
+
+
+def test_takeover_sees_the_same_context_though_the_history_does_not_hold_it() -> None:
+    seen = {"at.$": "$$.Execution.StartTime", "id.$": "$$.Execution.Id", "name.$": "$$.StateMachine.Name"}
+    tell = {"Type": "Pass", "Parameters": seen, "ResultPath": "$.seen"}
+    definition = {"StartAt": "first", "States": {"first": tell | {"Next": "t"}, "t": task("t", Next="second")}}
+    definition["States"]["second"] = tell | {"ResultPath": "$.again", "End": True}
+    store, clock = Store(), Clock()
+    home = make_home({"w": definition}, store=store, clock=clock)
+    list(submit(home, [encode(document("a"))]))
+    Control(home, {"t": echo}, "dead").turn()
+    began = clock()
+    (execution_id,) = query.record(home, P).executions
+    assert b"StateMachine" not in b"".join(one.event for one in home.journal.read(execution_id))
+    clock.advance(31)
+    heir = Control(home, {"t": echo}, "heir")
+    heir.turn(adopt=True)
+    heir.run()
+    told = output(home)
+    assert told["seen"] == told["again"]
+    assert told["seen"]["at"] == iso(began)[:23] + "Z"
+    assert told["seen"]["id"].endswith(f":w:{execution_id}")
 
 
 def test_takeover_before_the_first_step() -> None:

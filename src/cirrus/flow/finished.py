@@ -94,7 +94,7 @@ def _gather(found: Finished, home: Home, old: Begun, tasks: Collection[str]) -> 
         raise InvalidPayload(f"process[0].{FIELD}: the history of {old.execution_id} is not kept any more")
     nest = Nest({(): Level(asl.parse(old.definition), old.workflow, old.execution_id)})
     asked: dict[tuple[Path, int], tuple[str, Wanted]] = {}
-    for path, event, entry, fields in events(entries, old.input):
+    for path, event, entry, fields in events(entries, old):
         if isinstance(event, asl.TaskSucceeded) and (path, event.ref) in asked:
             found.add(*asked.pop((path, event.ref)), event.output)
         if path and isinstance(event, asl.Start):

@@ -117,6 +117,7 @@ def history(home: Home, found: Execution) -> list[dict[str, Any]]:
     if home.engine is not None:
         return home.engine.history(home.arns.execution(parse(found.payload_id).workflow, found.execution_id))
     from cirrus import asl
+    from cirrus.flow.process import Begun
     from cirrus.flow.replay import events as journal_events
 
     entries = home.journal.read(found.execution_id)
@@ -125,7 +126,9 @@ def history(home: Home, found: Execution) -> list[dict[str, Any]]:
     machine = asl.parse(found.definition)
     state = None
     events: list[dict[str, Any]] = []
-    for path, event, _, _ in journal_events(entries, found.input):
+    workflow = parse(found.payload_id).workflow
+    begun = Begun(found.execution_id, found.payload_id, workflow, found.input, found.definition)
+    for path, event, _, _ in journal_events(entries, begun):
         if not path:
             state, commands = asl.step(machine, state, event, record=True)
             events += [command.event for command in commands if isinstance(command, asl.Record)]

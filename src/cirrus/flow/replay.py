@@ -1,7 +1,8 @@
 """Replay: what goes into the journal, and the executions that it leads to again.
 
 An entry holds what went into a state machine: the event, the time and chance that it may use, and for a started
-execution its definition. A Text stands apart from it, stored once by content, and goes in as the same Text again.
+execution its definition. The context of the root follows from its names and the time, and is made again. A Text stands
+apart from an entry, stored once by content, and goes in as the same Text again.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cirrus import asl
+from cirrus.core.instant import SECOND
 from cirrus.core.jsontext import decode, encode
 from cirrus.flow.nest import Level, Nest, Path
 from cirrus.flow.process import Begun
-from cirrus.flow.startup import level
+from cirrus.flow.startup import context, level
 from cirrus.flow.timers import Setbacks
 from cirrus.ports.journal import Entry
 
 _PATH = "x"
+_CONTEXT = "c"
 
 
 def journal_entry(
@@ -33,15 +36,19 @@ def journal_entry(
     fields = asl.event_to_json(event, apart=apart)
     if path:
         fields |= {_PATH: path, **more}
+    elif isinstance(event, asl.Start):
+        del fields[_CONTEXT]
     return Entry(execution_id, seq, encode(fields), body)
 
 
-def events(entries: Sequence[Entry], given: bytes) -> Iterator[tuple[Path, Any, Entry, dict[str, Any]]]:
-    """Path, event, entry and all fields of each entry; `given` is the execution's input as JSON text."""
+def events(entries: Sequence[Entry], begun: Begun) -> Iterator[tuple[Path, Any, Entry, dict[str, Any]]]:
+    """Path, event, entry and all fields of each entry of an execution."""
     for entry in entries:
         fields = decode(entry.event)
-        if fields["k"] == "start" and "i" not in fields:
-            fields["i"] = asl.Text(given)
+        if fields["k"] == "start":
+            fields.setdefault("i", asl.Text(begun.input))
+            if _CONTEXT not in fields:
+                fields[_CONTEXT] = context(begun.workflow, begun.execution_id, round(fields["t"] * SECOND))
         elif fields["k"] == "ok" and "o" not in fields:
             fields["o"] = asl.Text(entry.body or b"null")
         yield tuple(fields.get(_PATH, ())), asl.event_from_json(fields), entry, fields
@@ -57,7 +64,7 @@ def fold(
     for body in (begun.input, *(entry.body for entry in entries if entry.body is not None)):
         decode(body)
     nest = Nest({(): Level(machine(begun.definition), begun.workflow, begun.execution_id)})
-    for path, event, entry, fields in events(entries, begun.input):
+    for path, event, entry, fields in events(entries, begun):
         if path and isinstance(event, asl.Start):
             nest = nest.enter(path, level(machine(entry.body or b""), fields, event))
         nest, commands = nest.step(path, event)
