@@ -19,7 +19,7 @@ from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.core.state import ENDED, State
 from cirrus.core.throttle import Limit, Throttle
 from cirrus.ports.callbacks import Waiting
-from cirrus.ports.outbox import Attempted, Subscriptions
+from cirrus.ports.outbox import LONGEST, Attempted, Subscriptions
 from cirrus.ports.queue import Message
 from cirrus.ports.retention import Policy
 from cirrus.ports.state_db import Query
@@ -55,7 +55,7 @@ def filled(folder: Path, number: int) -> Database:
         SqliteQueue(database, state_db).put([Message(b'{"n":%d}' % n, payload_id(n)) for n in range(number)], AT)
         state_db.note([event(payload_id(n)) for n in range(number)])
         put_off = outbox.take("down", number, owner="o", now=AT, until=AT + DAY)
-        outbox.settle("o", [Attempted(one.id, AT, "no", AT + DAY) for one in put_off])
+        outbox.settle("o", [Attempted(one.id, AT, "no", AT + LONGEST) for one in put_off])
         sent = outbox.take("hook", number // 2, owner="o", now=AT, until=AT + DAY)
         outbox.settle("o", [Attempted(one.id, AT) for one in sent])
         state_db.note([event(payload_id(n)) for n in range(number)])

@@ -8,12 +8,11 @@ from dataclasses import replace
 from cirrus.core.instant import SECOND
 from cirrus.errors import StoreError
 from cirrus.flow.home import Home
-from cirrus.ports.outbox import Attempted, Delivery
+from cirrus.ports.outbox import LONGEST, Attempted, Delivery
 from cirrus.ports.target import Failed, Target
 
 BATCH = 500
 _LEASE = 120 * SECOND
-_LONGEST = 3600 * SECOND
 
 
 def deliver(home: Home, target: str, owner: str) -> int:
@@ -72,4 +71,4 @@ def _attempted(home: Home, delivery: Delivery, failed: Failed | None, at: int) -
     attempts = delivery.attempts + 1
     if failed.tried and (failed.final or attempts >= home.limits.delivery_attempts):
         return Attempted(delivery.id, at, failed.error)
-    return Attempted(delivery.id, at, failed.error, at + min(_LONGEST, SECOND * 2**attempts), failed.tried)
+    return Attempted(delivery.id, at, failed.error, at + min(LONGEST, SECOND * 2**attempts), failed.tried)

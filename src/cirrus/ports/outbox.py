@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cirrus.core.instant import SECOND
+
 
 @dataclass(frozen=True, slots=True)
 class Subscriptions:
@@ -79,6 +81,9 @@ class Entered:
         return "sent" if self.sent is not None else "waiting" if self.parked is None else "parked"
 
 
+LONGEST = 3600 * SECOND
+"""How long a delivery is put off at most; one that is put off for longer was, before the clock was set back."""
+
 STATES = ("waiting", "sent", "parked")
 
 
@@ -91,7 +96,8 @@ class Outbox(Protocol):
     def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target.
 
-        One waits as long as an earlier one of its payload is put off; however many wait, taking costs what is taken.
+        One waits as long as an earlier one of its payload is put off, and none for longer than LONGEST. However many
+        wait, taking costs what is taken.
         A hold ends with its time, or with the lease of its owner where that is a control process that has one.
         """
 

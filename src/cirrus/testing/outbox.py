@@ -9,7 +9,7 @@ import pytest
 
 from cirrus.core.event import EventType, WorkflowEvent
 from cirrus.core.state import State
-from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
+from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 from cirrus.testing.builders import AT, begin, ending, event, payload_id
 from cirrus.testing.ports import Connect, Ports, PortsContract, at_once
 
@@ -107,6 +107,14 @@ class OutboxContract(PortsContract):
         ports.outbox.settle("o", [Attempted(one.id, AT + 60, "no", AT + 90 - n) for n, one in enumerate(found)])
         assert _take(ports, now=AT + 89) == []
         assert [one.id for one in _take(ports, now=AT + 90)] == [one.id for one in found]
+
+    def test_clock_that_was_set_back_puts_nothing_off_for_long(self, ports: Ports) -> None:
+        _fill(ports, A, A, B)
+        found = _take(ports)
+        ports.outbox.settle("o", [Attempted(one.id, AT, "no", AT + LONGEST) for one in found[:2]])
+        ports.outbox.settle("o", [Attempted(found[2].id, AT)])
+        assert _take(ports) == []
+        assert [one.id for one in _take(ports, now=AT - 1)] == [one.id for one in found[:2]]
 
     def test_many_that_wait_behind_one_come_after_it(self, ports: Ports) -> None:
         _fill(ports, A)

@@ -21,7 +21,7 @@ from cirrus.core.instant import SECOND
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import named_execution, oversized_key
 from cirrus.errors import StoreError
-from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
+from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 from cirrus.ports.payloads import Payloads
 
 GRACE = 90 * SECOND
@@ -135,7 +135,7 @@ class DynamoOutbox:
         found: list[Outgoing] = []
         for row in self._rows(target):
             one = _outgoing(row)
-            if one.due > now:
+            if now < one.due <= now + LONGEST:
                 put_off.add(one.delivery.payload_id)
             elif one.delivery.payload_id not in put_off:
                 found.append(one)

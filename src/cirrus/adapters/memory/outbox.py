@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cirrus.adapters.memory.store import Outgoing, Store, Tables
-from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
+from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 
 
 class MemoryOutbox:
@@ -113,7 +113,7 @@ def _due(tables: Tables, target: str, now: int) -> list[Delivery]:
     for number, one in tables.outbox.items():
         if one.target != target or not one.waits:
             continue
-        if one.due > now:
+        if now < one.due <= now + LONGEST:
             put_off.add(one.payload_id)
         elif one.payload_id not in put_off:
             found.append(Delivery(number, target, one.kind, one.payload_id, one.body, one.attempts))

@@ -7,7 +7,7 @@ from typing import Any
 
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.locks import hold
-from cirrus.ports.outbox import Attempted, Delivery, Entered, Ledger
+from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 
 _WAITING = "target = ? AND sent IS NULL AND parked IS NULL"
 # The latest instant until which an earlier delivery of the same payload is put off.
@@ -24,6 +24,15 @@ _FIRST = f"""
     SELECT x.due FROM outbox x INDEXED BY outbox_waiting
     WHERE x.target = ? AND x.sent IS NULL AND x.parked IS NULL AND coalesce({_BEHIND}, 0) <= x.due
     ORDER BY x.due LIMIT 1
+"""
+_ANY = f"""
+    SELECT 1 FROM outbox INDEXED BY outbox_waiting WHERE {_WAITING} AND due <= ? UNION ALL
+    SELECT 1 FROM outbox INDEXED BY outbox_waiting WHERE {_WAITING} AND due > ? LIMIT 1
+"""
+_TOO_LATE = f"""
+    UPDATE outbox SET due = ? WHERE id IN (
+        SELECT id FROM outbox INDEXED BY outbox_waiting WHERE {_WAITING} AND due > ? ORDER BY due, id LIMIT ?
+    )
 """
 _PASSES = 10
 # Items that were parked, unless later ones of their payload have gone to the same target.
@@ -58,9 +67,10 @@ class SqliteOutbox:
 
     def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target."""
-        if not self._db.row(f"SELECT 1 FROM outbox WHERE {_WAITING} AND due <= ? LIMIT 1", (target, now)):
+        if not self._db.row(_ANY, (target, now, target, now + LONGEST)):
             return []
         with self._db.group():
+            self._db.run(_TOO_LATE, (now, target, now + LONGEST, limit))
             due = self._due(target, now, limit)
             return due if due and hold(self._db, target, owner, now, until) else []
 
