@@ -101,6 +101,12 @@ class Deployment:
                 raise SystemExit(f"could not submit: {one.reason}")
         return time.perf_counter() - began
 
+    def let_go(self) -> None:
+        """Close what this process has open of the deployment, for another to write all of it."""
+        if "client" in self.__dict__:
+            self.client.home.unit.close()
+            del self.client
+
     @contextmanager
     def up(self) -> Iterator[None]:
         """A control process whose workers are warm."""
