@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from random import Random
 from typing import Any
 
 from jsonata.jexception import JException
@@ -14,6 +16,7 @@ STEPS = 1_000_000
 DEPTH = 400
 WEIGHT = 1_000_000
 LONGEST_TEXT = 1_000_000
+SHORT_TEXT = 4_096
 CHARACTERS = 8_000_000
 LONGEST_RANGE = 1_000_000
 
@@ -32,12 +35,15 @@ class Budget:
     Values that share parts are weighed as if they were written out, for that is what many functions do.
     """
 
-    __slots__ = ("characters", "depth", "held", "steps", "weights")
+    __slots__ = ("at", "characters", "depth", "held", "random", "steps", "texts", "weights")
 
-    def __init__(self) -> None:
+    def __init__(self, at: float = 0.0, random: Callable[[], Random] = Random) -> None:
+        self.at = at
+        self.random = random
         self.steps = STEPS
         self.depth = 0
         self.characters = CHARACTERS
+        self.texts: dict[int, str] = {}
         self.weights: dict[int, int] = {}
         self.held: list[Any] = []
 
@@ -51,13 +57,22 @@ class Budget:
             raise Exhausted("Stack overflow error: the expression is nested or recurses too deeply", "D1011")
 
     def leave(self, expression: Any, value: Any, environment: Any, result: Any) -> None:
-        """After an expression was evaluated: what it gave is charged by size, for functions walk it unseen."""
+        """After an expression was evaluated."""
         self.depth -= 1
+        self.make(result)
+
+    def take(self, arguments: Any) -> None:
+        """Before a function of the language does its work, most of which nobody sees."""
+        self.spend(1)
+        for value in arguments if isinstance(arguments, list) else ():
+            if isinstance(value, str | list | dict):
+                self.spend(len(value) >> (13 if isinstance(value, str) else 3))
+
+    def make(self, result: Any) -> None:
+        """Charge what an expression or a function gave by its size, for functions walk it unseen."""
         kind = result.__class__
         if kind is str:
-            if len(result) > LONGEST_TEXT:
-                raise Exhausted("The expression makes too long a string", "D3001")
-            self.spend(len(result) >> 13)
+            self.text(result)
         elif isinstance(result, Utils.RangeList):
             if result.size > LONGEST_RANGE:
                 raise Exhausted("The expression makes too large an array", "D2014")
@@ -68,13 +83,25 @@ class Budget:
         elif isinstance(result, dict):
             self.weigh(result)
 
+    def text(self, text: str) -> None:
+        """Charge a string: one that is long by its memory when it is first seen, for it is held, and by its use."""
+        size = len(text)
+        if size <= SHORT_TEXT:
+            self.spend(size >> 8)
+            return
+        fits(size)
+        self.spend(size >> 13)
+        if id(text) not in self.texts:
+            self.texts[id(text)] = text
+            self.spend(size >> 6)
+
     def compare(self, one: Any, two: Any) -> None:
         """Before two values are compared to their depths."""
         if isinstance(one, dict | list) and isinstance(two, dict | list):
             self.spend(min(self.weigh(one), self.weigh(two)) >> 3)
 
     def weigh(self, value: Any) -> int:
-        """How many values a container holds, written out."""
+        """How many values a container holds, written out; sixteen characters of a string count as one."""
         known = self.weights.get(id(value))
         if known is not None and not isinstance(value, Utils.JList):
             return known
@@ -94,7 +121,11 @@ class Budget:
 
     def keep(self, container: Any, below: Any) -> None:
         """Note a container whose parts are known; it is held, so that no other takes its identity."""
-        weight = 1 + sum(self.weights.get(id(item), 1) for item in below)
+        weight = 1 + sum(
+            1 + (len(item) >> 4) if item.__class__ is str else self.weights.get(id(item), 1) for item in below
+        )
+        if isinstance(container, dict):
+            weight += sum(map(len, container)) >> 4
         if weight > WEIGHT:
             raise Exhausted("The expression makes too large a value", "D3001")
         self.weights[id(container)] = weight
@@ -128,6 +159,12 @@ class Budget:
         if isinstance(value, list):
             return [self.plain(item, depth + 1) for item in value]
         raise JException("T1006", -1, "function")
+
+
+def fits(size: int) -> None:
+    """Raise Exhausted for a string that is too long, before it is made."""
+    if size > LONGEST_TEXT:
+        raise Exhausted("The expression makes too long a string", "D3001")
 
 
 def plain_number(value: float) -> int | float:

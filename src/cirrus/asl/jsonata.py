@@ -6,6 +6,7 @@ Imported only by definitions that hold an expression: the interpreter takes a wh
 from __future__ import annotations
 
 import sys
+from copy import copy
 from typing import Any
 
 _LIMIT = sys.getrecursionlimit()
@@ -19,7 +20,7 @@ from cirrus.asl.budget import Budget, Exhausted, safe_pattern  # noqa: E402
 from cirrus.asl.definition import Evaluate  # noqa: E402
 from cirrus.asl.failure import Failure  # noqa: E402
 from cirrus.asl.fields import is_expression  # noqa: E402
-from cirrus.asl.jsonata_functions import bindings  # noqa: E402
+from cirrus.asl.jsonata_functions import LIBRARY  # noqa: E402
 from cirrus.asl.pattern import meter  # noqa: E402
 from cirrus.asl.pike import TooCostly  # noqa: E402
 from cirrus.asl.working import MISSING_RESULT  # noqa: E402
@@ -32,7 +33,30 @@ LONGEST = 256 * 1024
 
 
 class Watched(Jsonata):  # type: ignore[misc]  # the interpreter is untyped
-    """An expression whose comparisons are charged as well; the rest is watched by callbacks."""
+    """An expression that charges or mends what its callbacks do not see."""
+
+    def apply_inner(self, proc: Any, args: Any, input: Any, environment: Any) -> Any:  # noqa: A002  # the library's name
+        """As the library's, which prints what is no function."""
+        if not self.is_function_like(proc):
+            raise JException("T1006", 0)
+        return super().apply_inner(proc, args, input, environment)
+
+    def evaluate_wildcard(self, expr: Any, input: Any) -> Any:  # noqa: A002  # the library's name
+        """As the library's, which takes quadratic time over arrays."""
+        if isinstance(input, Utils.JList) and input.outer_wrapper and input:
+            input = input[0]  # noqa: A001  # the library's name
+        found: list[Any] = []
+        below = list(input.values() if isinstance(input, dict) else input if isinstance(input, list) else ())
+        for value in below:
+            found.extend(self.flatten(value, None) if isinstance(value, list) else [value])
+        flat = any(isinstance(value, list) for value in below)
+        return Utils.JList(found) if flat else Utils.create_sequence_from_iter(found)
+
+    def evaluate_group_expression(self, expr: Any, input: Any, environment: Any) -> Any:  # noqa: A002  # the library's
+        """As the library's, which takes quadratic time over what falls into one group."""
+        if isinstance(input, list):
+            meter.budget.spend(len(input) ** 2 >> 12)
+        return super().evaluate_group_expression(expr, input, environment)
 
     def evaluate_equality_expression(self, lhs: Any, rhs: Any, op: Any) -> Any:
         """As the library's."""
@@ -67,6 +91,7 @@ def parse_expression(text: str) -> Jsonata:
     if compiled.errors:
         raise InvalidExpression(message(compiled.errors[0]))
     compiled.set_output_convert_nulls(False)
+    compiled.environment = compiled.create_frame(LIBRARY)
     return compiled
 
 
@@ -104,10 +129,12 @@ def compile_one(text: str, field: str) -> Evaluate:
     def evaluate(_: Any, env: Any) -> Any:
         budget = env.budget
         if budget is None:
-            budget = env.budget = Budget()
+            budget = env.budget = Budget(env.step.at, lambda: env.random)
         budget.depth = 0
         before = budget.steps
         meter.budget = budget
+        if not isinstance(getattr(Jsonata.CURRENT, "jsonata", None), Watched):
+            Jsonata.CURRENT.jsonata = copy(compiled)  # another's expression was the last one in this thread
         try:
             found = compiled.evaluate(None, frame(env, budget))
             plain = None if found is None else budget.plain(found)
@@ -127,7 +154,7 @@ def compile_one(text: str, field: str) -> Evaluate:
 
 
 def frame(env: Any, budget: Budget) -> dict[str, Any]:
-    """What an expression sees: `$states`, the variables, the functions of the language, and its budget."""
+    """What an expression sees besides the functions of the language: `$states`, the variables, and its budget."""
     states = {"input": env.input, "context": env.context}
     if env.result is not MISSING_RESULT:
         states["result"] = env.result
@@ -136,7 +163,6 @@ def frame(env: Any, budget: Budget) -> dict[str, Any]:
     bound: dict[str, Any] = {
         name: Utils.NULL_VALUE if value is None else value for name, value in env.variables.items()
     }
-    bound.update(bindings(env.step.at, lambda: env.random))
     bound["states"] = states
     bound["__evaluate_entry"] = budget.enter
     bound["__evaluate_exit"] = budget.leave

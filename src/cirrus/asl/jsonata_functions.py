@@ -1,10 +1,14 @@
-"""The functions that Step Functions adds to JSONata, and those whose clock, dice or power it takes away."""
+"""The functions of JSONata as expressions find them: the library's, those that Step Functions adds, and in place of
+some of the library's others that know neither clock nor dice and do no more than the budget allows.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
+from inspect import signature
 from random import Random
 from typing import Any
 
@@ -14,31 +18,14 @@ from jsonata.jsonata import Jsonata
 from jsonata.utils import Utils
 
 from cirrus.asl import data
+from cirrus.asl.budget import Exhausted, fits
 from cirrus.asl.intrinsics import HASHES, uuid
+from cirrus.asl.jsonata_dates import to_millis
+from cirrus.asl.pattern import Pattern, meter
 
 WIDEST = 1_000_000
 LONGEST_PICTURE = 1_000
-
-
-def bindings(at: float, random: Callable[[], Random]) -> dict[str, Any]:
-    """Name → function, for one evaluation."""
-    millis = round(at * 1000)
-    own: dict[str, Callable[..., Any]] = {
-        "now": lambda picture=None, zone=None: Functions.datetime_from_millis(millis, brief(picture), zone),
-        "millis": lambda: millis,
-        "random": lambda seed=None: (random() if seed is None else Random(seed)).random(),  # noqa: S311
-        "uuid": lambda: uuid(random()),
-        "shuffle": lambda items=None: None if items is None else shuffled(items, random()),
-        "partition": partition,
-        "range": number_range,
-        "hash": digest,
-        "parse": parse,
-        "eval": no_eval,
-        "pad": pad,
-        "distinct": distinct,
-    }
-    bound: dict[str, Any] = {name: Jsonata.JLambda(function) for name, function in own.items()}
-    return {**bound, **BOUNDED}
+MOST_INDENTED = 16_000_000
 
 
 def wrong(text: str) -> JException:
@@ -48,15 +35,39 @@ def wrong(text: str) -> JException:
     return error
 
 
+def now(picture: Any = None, zone: Any = None) -> Any:
+    """The time of the step as text."""
+    return Functions.datetime_from_millis(millis(), brief(picture), zone)
+
+
+def millis() -> int:
+    """The time of the step."""
+    at: float = meter.budget.at
+    return round(at * 1000)
+
+
+def random(seed: Any = None) -> float:
+    """A number that the step's dice give, or the seed."""
+    source: Random = meter.budget.random() if seed is None else Random(seed)  # noqa: S311  # as the language says
+    return source.random()
+
+
+def random_uuid() -> str:
+    """A UUID that the step's dice give."""
+    return uuid(meter.budget.random())
+
+
 def listed(value: Any) -> list[Any]:
     """An array argument; a single value stands for an array of it."""
     return list(value) if isinstance(value, list) else [value]
 
 
-def shuffled(items: Any, random: Random) -> list[Any]:
+def shuffle(items: Any = None) -> Any:
     """The items in an order that the step's dice give."""
+    if items is None:
+        return None
     found = listed(items)
-    random.shuffle(found)
+    meter.budget.random().shuffle(found)
     return found
 
 
@@ -123,11 +134,49 @@ def pad(text: Any = None, width: Any = None, char: Any = None) -> Any:
 
 
 def replace(text: Any = None, wanted: Any = None, by: Any = None, limit: Any = None) -> Any:
-    """The library's $replace, which takes quadratic time for a plain string by a plain string."""
-    plain = isinstance(text, str) and isinstance(wanted, str) and isinstance(by, str)
-    if not plain or not wanted or (limit is not None and limit < 0):
+    """The text with the first `limit` matches replaced; the library's begins anew after each."""
+    if isinstance(limit, int | float) and not isinstance(limit, bool) and limit >= 0:
+        most = math.ceil(min(limit, WIDEST))
+    else:
+        most = None
+    if not isinstance(text, str) or limit is not None is most:
         return Functions.replace(text, wanted, by, limit)
-    return text.replace(wanted, by, -1 if limit is None else int(limit))
+    if most == 0:
+        return text
+    if isinstance(wanted, str) and wanted and isinstance(by, str):
+        count = text.count(wanted) if most is None else min(most, text.count(wanted))
+        fits(len(text) + count * (len(by) - len(wanted)))
+        return text.replace(wanted, by, -1 if most is None else most)
+    return Functions.replace(text, Some(wanted, most) if isinstance(wanted, Pattern) else wanted, by, None)
+
+
+class Some:
+    """A pattern that replaces no more than some matches."""
+
+    def __init__(self, pattern: Pattern, most: int | None) -> None:
+        self.pattern = pattern
+        self.most = most
+
+    def sub(self, replacement: str | Callable[[Any], str], text: str) -> str:
+        """As the pattern's."""
+        return self.pattern.sub(replacement, text, self.most or 0)
+
+
+def join(texts: Any = None, separator: Any = None) -> Any:
+    """The library's $join, for texts that are not too long together."""
+    if isinstance(texts, list) and isinstance(separator, str | None):
+        between = len(separator or "") * (len(texts) - 1)
+        fits(between + sum(len(one) for one in texts if isinstance(one, str)))
+    return Functions.join(texts, separator)
+
+
+def string(value: Any = None, pretty: Any = None) -> Any:
+    """The library's $string, whose indentation may not outgrow the value by far."""
+    if pretty is True and isinstance(value, list | dict):
+        levels = next((deep for deep in (10, 50, 250) if not data.too_deep(value, deep)), None)
+        if levels is None or levels * meter.budget.weigh(value) > MOST_INDENTED:
+            raise Exhausted("The expression makes too long a string", "D3001")
+    return Functions.string(value, pretty)
 
 
 def distinct(items: Any = None) -> Any:
@@ -162,37 +211,108 @@ def identity(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else id(value)
 
 
-def brief(picture: Any) -> Any:
-    """A picture string that is not meant to keep its reader busy."""
-    if isinstance(picture, str) and len(picture) > LONGEST_PICTURE:
-        raise wrong(f"A picture string must not be longer than {LONGEST_PICTURE} characters")
-    return picture
+def brief(text: Any) -> Any:
+    """A picture string, or what it is to be applied to, that is not meant to keep its reader busy."""
+    if isinstance(text, str) and len(text) > LONGEST_PICTURE:
+        raise wrong(f"A picture string and its text must not be longer than {LONGEST_PICTURE} characters")
+    return text
 
 
-class WithPicture(Jsonata.JFunctionCallable):  # type: ignore[misc]  # the interpreter is untyped
-    """A function of the library whose second argument is a picture."""
+class Metered(Jsonata.JFunction):  # type: ignore[misc]  # the interpreter is untyped
+    """A function whose work and result are charged, whether an expression or another function calls it."""
 
-    def __init__(self, native: Any) -> None:
-        self.native = native
+    def __init__(self, name: str, act: Callable[[Any, Any], Any], signature: Any, most: int) -> None:
+        super().__init__(None, None)
+        self.function_name = name
+        self.signature = signature
+        self.act = act
+        self.most = most
 
     def call(self, given: Any, arguments: Any) -> Any:
-        """As the library's, for a picture of a sane length."""
-        if isinstance(arguments, list) and len(arguments) > 1:
-            brief(arguments[1])
-        return self.native.call(given, arguments)
+        """What the function gives."""
+        budget = meter.budget
+        budget.take(arguments)
+        result = self.act(given, arguments)
+        budget.make(result)
+        return result
+
+    def get_number_of_args(self) -> int:
+        """How many arguments the function takes, for a partial application."""
+        return self.most
 
 
-def with_picture(name: str) -> Any:
-    """The library's function, its signature kept."""
-    native = Jsonata.static_frame.lookup(name)
-    bounded = Jsonata.JFunction(WithPicture(native), None)
-    bounded.signature = native.signature
-    return bounded
+class Loose:
+    """The signature of a function that looks at its arguments itself."""
+
+    def __init__(self, arity: int) -> None:
+        self.arity = arity
+
+    def validate(self, arguments: Any, context: Any) -> Any:
+        """The arguments as they are."""
+        return arguments
+
+    def get_min_number_of_args(self) -> int:
+        """How many arguments a function such as $map gives it at most."""
+        return self.arity
+
+    def set_function_name(self, name: str) -> None:
+        """Nothing here tells the name."""
+
+
+def native(name: str) -> Metered:
+    """A function of the library."""
+    found = Jsonata.static_frame.lookup(name)
+    return Metered(name, with_brief(found.call) if name in PICTURED else found.call, found.signature, found.nargs)
+
+
+def with_brief(act: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A function of a picture, and of a text that follows it, neither of which is long."""
+
+    def call(given: Any, arguments: Any) -> Any:
+        for value in arguments if isinstance(arguments, list) else ():
+            brief(value)
+        return act(given, arguments)
+
+    return call
+
+
+def own(name: str, function: Callable[..., Any]) -> Metered:
+    """A function of ours, with the library's signature where it stands for one of the library's."""
+
+    def act(given: Any, arguments: Any) -> Any:
+        return function(*arguments) if isinstance(arguments, list) else function()
+
+    most = len(signature(function).parameters)
+    kept = Jsonata.static_frame.lookup(name).signature if name in KEPT else Loose(most)
+    return Metered(name, with_brief(act) if name in PICTURED else act, kept, most)
 
 
 PICTURED = ("fromMillis", "toMillis", "formatNumber", "formatInteger", "parseInteger")
-BOUNDED = {
-    "spread": Jsonata.JFunction(Jsonata.JLambda(spread), "<x-:a<o>>"),
-    "replace": Jsonata.JFunction(Jsonata.JLambda(replace), "<s-(sf)(sf)n?:s>"),
-    **{name: with_picture(name) for name in PICTURED},
+KEPT = ("spread", "replace", "join", "string", "toMillis")
+OWN: dict[str, Callable[..., Any]] = {
+    "now": now,
+    "millis": millis,
+    "random": random,
+    "uuid": random_uuid,
+    "shuffle": shuffle,
+    "partition": partition,
+    "range": number_range,
+    "hash": digest,
+    "parse": parse,
+    "eval": no_eval,
+    "pad": pad,
+    "distinct": distinct,
+    "spread": spread,
+    "replace": replace,
+    "join": join,
+    "string": string,
+    "toMillis": to_millis,
 }
+
+LIBRARY = Jsonata.Frame(None)
+"""What every expression sees below its own variables."""
+
+for _name in Jsonata.static_frame.bindings.keys() - OWN.keys():
+    LIBRARY.bind(_name, native(_name))
+for _name, _function in OWN.items():
+    LIBRARY.bind(_name, own(_name, _function))

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-from cirrus.asl.pike import Program, compile_program
+from cirrus.asl.pike import Program, TooCostly, compile_program
 
 AFFORDABLE = 1_000_000
 """Steps of backtracking, by the estimate of `degree`, that Python's engine may take."""
 
+LONGEST_TEXT = 2_000_000
 MANY = 20
 MATCH = 8
 """Steps that one match costs."""
@@ -69,11 +71,14 @@ class Pattern:
     def sub(self, replacement: str | Callable[[Any], str], text: str, count: int = 0) -> str:
         r"""The text with matches replaced; a string may name groups as `\g<1>`."""
         template = replacement if callable(replacement) else self.filler(replacement)
-        parts, last = [], 0
+        parts, last, size = [], 0, len(text)
         for number, found in enumerate(self.finditer(text)):
             if count and number == count:
                 break
-            parts += [text[last : found.start()], template(found)]
+            filled = template(found)
+            size += len(filled)
+            bounded(size)
+            parts += [text[last : found.start()], filled]
             last = found.end()
         return "".join([*parts, text[last:]])
 
@@ -84,7 +89,10 @@ class Pattern:
             if int(number) > self.compiled.groups:
                 raise re.error(f"invalid group reference {number} at position 3")  # the words the interpreter reads
 
+        groups, fixed = Counter(int(piece) for piece in pieces[1::2]), sum(map(len, pieces[::2]))
+
         def fill(found: Any) -> str:
+            bounded(fixed + sum(times * len(found.group(number) or "") for number, times in groups.items()))
             return "".join(
                 (found.group(int(piece)) or "") if at % 2 else piece.replace("\\\\", "\\")
                 for at, piece in enumerate(pieces)
@@ -101,6 +109,12 @@ class Pattern:
             parts.append(text[last : found.start()])
             last = found.end()
         return [*parts, text[last:]]
+
+
+def bounded(size: int) -> None:
+    """Raise TooCostly for a text that grows too long, before it is made."""
+    if size > LONGEST_TEXT:
+        raise TooCostly("The replacements make too long a string")
 
 
 def degree(tree: Any) -> int | None:
