@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cirrus.asl import Result, parse, run
-from cirrus.asl.jsonata_functions import LIBRARY
+from cirrus.asl.jsonata_library import LIBRARY
 from tests.asl.builders import one, output
 
 SECONDS = 10.0

@@ -93,7 +93,7 @@ def check_named(name: str, state: Any, pointer: str, language: str, names: dict[
 def check_graph(scope: Mapping[str, Any], states: Mapping[str, Any], pointer: str, findings: Findings) -> None:
     """Where the states lead, and whether each can be reached."""
     start, names = scope.get("StartAt"), frozenset(states)
-    if start is not None and not isinstance(start, str):
+    if "StartAt" in scope and not isinstance(start, str):
         findings.error(f"{pointer}/StartAt", "StartAt must be a string")
     elif start is not None and start not in states:
         findings.error(f"{pointer}/StartAt", f"Missing 'StartAt' target: {start}{nearest(start, names)}", TRANSITION)

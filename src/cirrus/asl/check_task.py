@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cirrus.asl.check_value import check_expressions, check_number, check_path
-from cirrus.asl.findings import Findings, kind_of
-from cirrus.asl.resource import INVOKE, OPTIMISED, REQUIRED, SUPPORTED, Resource, read_resource
+from cirrus.asl.findings import Findings, kind_of, nearest
+from cirrus.asl.resource import INVOKE, OPTIMISED, REQUIRED, SERVICES, SUPPORTED, Resource, read_resource
 
 Raw = Mapping[str, Any]
 
@@ -48,6 +48,10 @@ def check_resource(resource: Resource, where: str, findings: Findings) -> None:
     kind, pattern = resource.action, resource.kind.removeprefix(resource.action)
     if kind in OPTIMISED and pattern not in OPTIMISED[kind]:
         findings.error(where, f"'{kind}' does not support '{pattern}' service integration")
+    service = kind.partition(":")[0]
+    if ":" in kind and service != "aws-sdk" and service not in SERVICES:
+        hint = nearest(service, SERVICES)
+        findings.error(where, f"'{service}' is no service that Step Functions integrates{hint}; try aws-sdk:{kind}")
     if kind.startswith("aws-sdk:") and pattern.startswith(".sync"):
         findings.error(where, f"'{kind}' does not support '{pattern}' service integration")
     if findings.machine_type == "EXPRESS":

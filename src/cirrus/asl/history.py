@@ -14,6 +14,11 @@ EXPRESS_LIMIT = 250_000
 TERMINAL = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"})
 
 
+def limit(express: bool) -> int:
+    """How many events a history may hold."""
+    return EXPRESS_LIMIT if express else LIMIT
+
+
 def details_key(kind: str) -> str:
     """The member that holds the details of an event type, as in botocore's model."""
     if kind.endswith("StateEntered"):

@@ -20,7 +20,7 @@ from cirrus.asl.budget import Budget, Exhausted, safe_pattern  # noqa: E402
 from cirrus.asl.definition import Evaluate  # noqa: E402
 from cirrus.asl.failure import Failure  # noqa: E402
 from cirrus.asl.fields import is_expression  # noqa: E402
-from cirrus.asl.jsonata_functions import LIBRARY  # noqa: E402
+from cirrus.asl.jsonata_library import LIBRARY  # noqa: E402
 from cirrus.asl.pattern import meter  # noqa: E402
 from cirrus.asl.pike import TooCostly  # noqa: E402
 from cirrus.asl.working import MISSING_RESULT  # noqa: E402

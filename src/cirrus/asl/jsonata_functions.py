@@ -1,5 +1,5 @@
-"""The functions of JSONata as expressions find them: the library's, those that Step Functions adds, and in place of
-some of the library's others that know neither clock nor dice and do no more than the budget allows.
+"""The functions that Step Functions adds to JSONata, and those in place of the library's that would look at the clock,
+roll dice, or do more than the budget allows.
 """
 
 from __future__ import annotations
@@ -8,19 +8,16 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from inspect import signature
 from random import Random
 from typing import Any
 
 from jsonata.functions import Functions
 from jsonata.jexception import JException
-from jsonata.jsonata import Jsonata
 from jsonata.utils import Utils
 
 from cirrus.asl import data
 from cirrus.asl.budget import Exhausted, fits
 from cirrus.asl.intrinsics import HASHES, uuid
-from cirrus.asl.jsonata_dates import to_millis
 from cirrus.asl.pattern import Pattern, meter
 
 WIDEST = 1_000_000
@@ -216,103 +213,3 @@ def brief(text: Any) -> Any:
     if isinstance(text, str) and len(text) > LONGEST_PICTURE:
         raise wrong(f"A picture string and its text must not be longer than {LONGEST_PICTURE} characters")
     return text
-
-
-class Metered(Jsonata.JFunction):  # type: ignore[misc]  # the interpreter is untyped
-    """A function whose work and result are charged, whether an expression or another function calls it."""
-
-    def __init__(self, name: str, act: Callable[[Any, Any], Any], signature: Any, most: int) -> None:
-        super().__init__(None, None)
-        self.function_name = name
-        self.signature = signature
-        self.act = act
-        self.most = most
-
-    def call(self, given: Any, arguments: Any) -> Any:
-        """What the function gives."""
-        budget = meter.budget
-        budget.take(arguments)
-        result = self.act(given, arguments)
-        budget.make(result)
-        return result
-
-    def get_number_of_args(self) -> int:
-        """How many arguments the function takes, for a partial application."""
-        return self.most
-
-
-class Loose:
-    """The signature of a function that looks at its arguments itself."""
-
-    def __init__(self, arity: int) -> None:
-        self.arity = arity
-
-    def validate(self, arguments: Any, context: Any) -> Any:
-        """The arguments as they are."""
-        return arguments
-
-    def get_min_number_of_args(self) -> int:
-        """How many arguments a function such as $map gives it at most."""
-        return self.arity
-
-    def set_function_name(self, name: str) -> None:
-        """Nothing here tells the name."""
-
-
-def native(name: str) -> Metered:
-    """A function of the library."""
-    found = Jsonata.static_frame.lookup(name)
-    return Metered(name, with_brief(found.call) if name in PICTURED else found.call, found.signature, found.nargs)
-
-
-def with_brief(act: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A function of a picture, and of a text that follows it, neither of which is long."""
-
-    def call(given: Any, arguments: Any) -> Any:
-        for value in arguments if isinstance(arguments, list) else ():
-            brief(value)
-        return act(given, arguments)
-
-    return call
-
-
-def own(name: str, function: Callable[..., Any]) -> Metered:
-    """A function of ours, with the library's signature where it stands for one of the library's."""
-
-    def act(given: Any, arguments: Any) -> Any:
-        return function(*arguments) if isinstance(arguments, list) else function()
-
-    most = len(signature(function).parameters)
-    kept = Jsonata.static_frame.lookup(name).signature if name in KEPT else Loose(most)
-    return Metered(name, with_brief(act) if name in PICTURED else act, kept, most)
-
-
-PICTURED = ("fromMillis", "toMillis", "formatNumber", "formatInteger", "parseInteger")
-KEPT = ("spread", "replace", "join", "string", "toMillis")
-OWN: dict[str, Callable[..., Any]] = {
-    "now": now,
-    "millis": millis,
-    "random": random,
-    "uuid": random_uuid,
-    "shuffle": shuffle,
-    "partition": partition,
-    "range": number_range,
-    "hash": digest,
-    "parse": parse,
-    "eval": no_eval,
-    "pad": pad,
-    "distinct": distinct,
-    "spread": spread,
-    "replace": replace,
-    "join": join,
-    "string": string,
-    "toMillis": to_millis,
-}
-
-LIBRARY = Jsonata.Frame(None)
-"""What every expression sees below its own variables."""
-
-for _name in Jsonata.static_frame.bindings.keys() - OWN.keys():
-    LIBRARY.bind(_name, native(_name))
-for _name, _function in OWN.items():
-    LIBRARY.bind(_name, own(_name, _function))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cirrus.asl import data, failure
+from cirrus.asl import data, failure, history
 from cirrus.asl.clock import show_time
 from cirrus.asl.commands import Command, SetTimer
 from cirrus.asl.definition import Machine, MapState, State, TaskState
@@ -259,8 +259,8 @@ WORK: dict[str, Callable[..., None]] = {
 
 def end_run(working: Step, full: HistoryFull) -> None:
     """A run's history is full: it fails, whatever it catches."""
-    cause = "The execution reached the maximum number of history events (25000)."
     run: Run = working.node(full.run)
+    cause = f"The execution reached the maximum number of history events ({history.limit(run.express)})."
     if full.run == ROOT:
         working.end("FAILED", None, failure.RUNTIME, cause)
         working.note_run(ROOT, full.last, "ExecutionFailed", failed, failure.RUNTIME, cause)

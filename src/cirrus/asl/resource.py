@@ -36,6 +36,15 @@ SUPPORTED = frozenset(
     }
 )
 
+SERVICES = frozenset(
+    {
+        *("apigateway", "athena", "batch", "bedrock", "codebuild", "databrew", "dynamodb", "ecs", "eks"),
+        *("elasticmapreduce", "emr-containers", "emr-serverless", "events", "glue", "http", "lambda", "mediaconvert"),
+        *("s3", "sagemaker", "sns", "sqs", "states"),
+    }
+)
+"""The services with integrations of their own; all others are called as `aws-sdk:service:action`."""
+
 OPTIMISED: dict[str, frozenset[str]] = {
     "lambda:invoke": frozenset({"", ".waitForTaskToken"}),
     "batch:submitJob": frozenset({"", ".sync", ".waitForTaskToken"}),

@@ -129,8 +129,7 @@ class Step:
     ) -> int:
         """As `note`, for an event of a run as a whole; gives the event's id."""
         run: Run = self.own(run_id)
-        limit = history.EXPRESS_LIMIT if run.express else history.LIMIT
-        if run.events >= limit - 1 and kind not in history.TERMINAL:
+        if run.events >= history.limit(run.express) - 1 and kind not in history.TERMINAL:
             raise HistoryFull(run_id, previous)
         run.events += 1
         if self.recording and run_id == ROOT:
