@@ -78,8 +78,8 @@ def per_item(count: int) -> float:
 
 
 def moto_executions() -> float | None:
-    """Executions of the Pass chain a second by moto's interpreter, or None without moto."""
-    if importlib.util.find_spec("moto") is None:
+    """Executions of the Pass chain a second by moto's interpreter, or None without moto or what that needs."""
+    if any(importlib.util.find_spec(name) is None for name in ("moto", "antlr4")):
         return None
     boto3, moto = importlib.import_module("boto3"), importlib.import_module("moto")
     os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_DEFAULT_REGION="us-east-1")
