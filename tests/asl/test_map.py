@@ -283,6 +283,12 @@ def test_the_map_run_is_there_while_its_items_are_read() -> None:
     assert told("{") == [*begun, "RunFailed", "StateFailed", "ExecutionFailed"]
 
 
+def test_a_map_run_that_succeeded_stays_so() -> None:
+    tasks = {"s3:getObject": lambda _: []}
+    result = run(reading(OutputPath="$.nothing"), {"key": "k", "n": 2}, tasks=tasks)
+    assert types(result)[-4:] == ["MapRunSucceeded", "MapStateSucceeded", "MapStateFailed", "ExecutionFailed"]
+
+
 def test_a_writer_that_fails_fails_the_map_run() -> None:
     writer = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b", "Prefix": "p"}}
 

@@ -140,7 +140,8 @@ def in_map_run(step: Step, branch: Branch, act: Callable[..., None], *values: An
     try:
         act(*values)
     except Failure as problem:
-        step.note(branch, "MapRunFailed", failed, problem.error, problem.cause)
+        if branch.fork:  # else the run has succeeded, and its result was no good
+            step.note(branch, "MapRunFailed", failed, problem.error, problem.cause)
         raise
 
 
