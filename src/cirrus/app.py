@@ -257,14 +257,16 @@ def open_worker(
     compute = open_compute(project, where, workers=workers, vault=vault)
     about = f"pid {os.getpid()} on {socket.gethostname()}"
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    specs = task_specs(project)
     return Worker(
         open_home(project, where, vault),
         compute,
-        task_specs(project),
+        specs,
         owner,
         delivery_home=open_home(project, where, vault),
         only=only,
         about=about,
+        sourced=[name for name, spec in specs.items() if spec.handler == BUILTIN["publish"]],
     )
 
 

@@ -98,7 +98,42 @@ def test_items_tell_their_software_and_lineage(done: Project) -> None:
     assert item["properties"]["processing:software"] == {"raster": "2.1.0", "mosaic": "0.3.0", "publish": "1.0.0"}
     assert item["properties"]["processing:lineage"].startswith(f"Cirrus workflow mosaic, payload {MOSAIC}, execution ")
     source = str(done.folder / "data/cogs/scene-cog/scene-cog.json")
-    assert source in [link["href"] for link in item["links"] if link["rel"] == "derived_from"]
+    assert source in derived_from(item)
+    cog = done.json("manage", "local", "items", "show", "scene-cog")
+    assert derived_from(cog) == ["https://example.com/raw/scene.json"]  # which its task had dropped
+
+
+def derived_from(item: dict[str, Any]) -> list[str]:
+    return [link["href"] for link in item["links"] if link["rel"] == "derived_from"]
+
+
+def test_lineage_of_items_that_no_link_leads_to(done: Project) -> None:
+    bare = {**SCENE, "id": "bare", "links": []}
+    kept = {**bare, "collection": "mosaics"}
+    for item in (bare, {**kept, "id": "bare-mosaic"}):
+        done.submit({"features": [item], "process": [{"workflow": "mosaic", "upload_options": UPLOAD}]})
+    done.drain()
+    item = done.json("manage", "local", "items", "show", "bare-mosaic")
+    assert derived_from(item) == []
+    assert item["properties"]["processing:lineage"].endswith(", from bare")
+    back = done.json("manage", "local", "lineage", "bare-mosaic")
+    assert [one["item"] for one in back["from"]] == ["bare"]
+    assert [one["made"][0]["item"] for one in back["used_by"]] == ["bare-mosaic-mosaic"]
+    forward = done.json("manage", "local", "lineage", "bare")
+    assert [one["made"][0]["item"] for one in forward["used_by"]] == ["bare-mosaic"]
+    assert forward["used_by"][0]["made"][0]["used_by"][0]["made"][0]["item"] == "bare-mosaic-mosaic"
+
+
+def test_an_item_is_not_used_by_the_payload_that_made_it(done: Project) -> None:
+    done.write("tasks/same.py", "def same(payload):\n    return payload\n")
+    toml = (done.folder / "cirrus.toml").read_text()
+    done.write("cirrus.toml", f'{toml}\n[tasks.same]\nhandler = "tasks.same:same"\n')
+    done.workflow("same", {"StartAt": "same", "States": {"same": task_state("same")}})
+    done.submit({"features": [SCENE], "process": [{"workflow": "same"}]})
+    done.drain()
+    told = done.json("manage", "local", "lineage", "scene")
+    assert told["made_by"]["payload_id"] == "raw/workflow-same/scene"
+    assert [one["payload_id"] for one in told["used_by"]] == [COG]
 
 
 def test_lineage_goes_back_and_forward(done: Project) -> None:

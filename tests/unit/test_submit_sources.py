@@ -74,6 +74,26 @@ def test_places_that_are_not_there(tmp_path: Path) -> None:
         list(sources.texts(ObjectStores(str(tmp_path)), [str(tmp_path)]))
 
 
+def test_an_item_that_is_alone_in_its_place_links_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+
+    def read(text: str, *, features: bool = True) -> list[Any]:
+        file.write_text(text)
+        return [json.loads(one) for one in sources.texts(ObjectStores(), [str(file)], features=features)]
+
+    link = {"rel": "self", "href": str(file), "type": "application/geo+json"}
+    assert read(json.dumps(ITEM)) == [{**ITEM, "links": [link]}]
+    own = {**ITEM, "links": [{"rel": "self", "href": "https://x.example/a"}]}
+    for text in (ITEM, own, {"features": [ITEM]}, {**ITEM, "links": 7}, 7):
+        whole = json.dumps(text)
+        assert read(whole, features=False) == [text]
+        assert text is ITEM or read(whole) == [text]
+    assert read(f"{json.dumps(ITEM)}\n{json.dumps(own)}\n") == [ITEM, own]
+    assert read("") == []
+    file.write_text("{no")
+    assert list(sources.texts(ObjectStores(), [file.as_uri()], features=True)) == [b"{no"]
+
+
 # ---------------------------------------------------------------- parameters
 
 MODEL = """

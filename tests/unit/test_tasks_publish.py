@@ -276,3 +276,55 @@ def test_real_items_are_published_as_they_are(data: Path) -> None:
 def test_thousands_of_items_in_one_payload(data: Path) -> None:
     Publish.handler(payload(*(item(f"i{n}") for n in range(2000)), upload_options={"path_template": "x"}))
     assert sum(1 for _ in (data / "x").iterdir()) == 2000
+
+
+# ---------------------------------------------------------------- what an execution was given
+
+
+def sources_of(*given: tuple[str, str | None]) -> str:
+    return json.dumps(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "links"),
+    [
+        ([("a", "s3://in/a.json")], ["s3://in/a.json"]),
+        ([("a", "s3://in/a.json"), ("b", "s3://in/b.json")], ["s3://in/a.json"]),
+        ([("x", "s3://in/x.json")], ["s3://in/x.json"]),
+        ([("x", "s3://in/x.json"), ("y", "s3://in/y.json"), ("z", None)], ["s3://in/x.json", "s3://in/y.json"]),
+        ([(f"x{n}", f"s3://in/{n}.json") for n in range(101)], []),
+        ([("a", None)], []),
+        ([], []),
+    ],
+)
+def test_items_link_to_what_the_execution_was_given(given: list[Any], links: list[str]) -> None:
+    with kit.sourced(sources_of(*given)):
+        (published,) = Publish.handler(payload(item("a")))["features"]
+    assert [link["href"] for link in published["links"] if link["rel"] == "derived_from"] == links
+
+
+def test_links_that_a_task_has_made_are_enough_where_several_items_were_given() -> None:
+    own = [{"rel": "derived_from", "href": "s3://in/x.json"}]
+    with kit.sourced(sources_of(("x", "s3://in/x.json"), ("y", "s3://in/y.json"))):
+        (published,) = Publish.handler(payload(item("a", links=own)))["features"]
+    assert [link["href"] for link in published["links"] if link["rel"] == "derived_from"] == ["s3://in/x.json"]
+
+
+def test_no_item_is_derived_from_itself_nor_links_twice(data: Path) -> None:
+    place = str(data / "c/a/a.json")
+    came_from = [{"rel": "self", "href": "s3://in/a.json"}]
+    with kit.sourced(sources_of(("a", "s3://in/a.json"), ("a", place))):
+        (published,) = Publish.handler(payload(item("a", links=came_from)))["features"]
+    assert [link["href"] for link in published["links"] if link["rel"] == "derived_from"] == ["s3://in/a.json"]
+
+
+def test_inputs_that_no_link_leads_to_stand_in_the_lineage(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WORKFLOW", "PAYLOAD_ID", "EXECUTION_ID"):
+        monkeypatch.setenv(f"CIRRUS_{name}", name.lower())
+    with kit.sourced(sources_of(*((f"x{n}", None if n else "s3://in/x.json") for n in range(8)))):
+        (published,) = Publish.handler(payload(item("a")))["features"]
+    begins = "Cirrus workflow workflow, payload payload_id, execution execution_id"
+    assert published["properties"]["processing:lineage"] == f"{begins}, from x1, x2, x3, x4, x5 and 2 more"
+    with kit.sourced(sources_of(("a", "s3://in/a.json"))):
+        (published,) = Publish.handler(payload(item("a")))["features"]
+    assert published["properties"]["processing:lineage"] == begins

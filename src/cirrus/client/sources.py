@@ -10,7 +10,9 @@ from select import select
 from typing import TYPE_CHECKING, cast
 
 from cirrus.core.documents import PAUSE, documents
-from cirrus.errors import NotFound, StoreError
+from cirrus.core.jsontext import decode, encode
+from cirrus.core.sources import with_self
+from cirrus.errors import InvalidPayload, NotFound, StoreError
 from cirrus.ports.objects import Objects
 
 if TYPE_CHECKING:
@@ -56,10 +58,31 @@ def texts(
     """The JSON texts at places; `read` is told how many bytes were read since it was told last.
 
     Where nothing comes from a pipe for a moment there is a PAUSE among them, and once that was dealt with `read` is
-    told 0. `features` is that of `documents`.
+    told 0. `features` is that of `documents`; then an Item that is alone in its place gets a `self` link to it.
     """
     for place in places:
-        yield from documents(_told(_pieces(objects, place), read), features=features)
+        found = documents(_told(_pieces(objects, place), read), features=features)
+        yield from _alone(found, place) if features and place != STDIN else found
+
+
+def _alone(texts: Iterator[bytes], place: str) -> Iterator[bytes]:
+    """The texts of a place; if there is but one, and it is an Item, with a `self` link to the place if it has none."""
+    first, second = next(texts, None), next(texts, None)
+    if first is not None:
+        yield first if second is not None else _at(first, place)
+    if second is not None:
+        yield second
+    yield from texts
+
+
+def _at(text: bytes, place: str) -> bytes:
+    try:
+        item = decode(text)
+    except InvalidPayload:
+        return text
+    if not isinstance(item, dict) or item.get("type") != "Feature" or not isinstance(item.get("links", []), list):
+        return text
+    return encode(with_self(item, place if "://" in place else str(Path(place).resolve())))
 
 
 def _pieces(objects: Objects, place: str) -> Iterator[bytes]:

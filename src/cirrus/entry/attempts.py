@@ -31,6 +31,8 @@ from cirrus.adapters.local.hold import Held
 from cirrus.adapters.local.process_memory import OwnMemory
 from cirrus.entry.failure import error_and_cause, in_log
 from cirrus.entry.task_host import TaskHost
+from cirrus.ports.compute import SOURCES
+from cirrus.tasks import kit
 
 TOKEN = 4
 UNHELD_SECONDS = 0.02
@@ -84,15 +86,15 @@ class AttemptLoop:
             self._answer(number, answer)
 
     def _run(self, task: str, context: Mapping[str, str], payload: bytes) -> tuple[list[object], bytes]:
-        variables = {f"CIRRUS_{name.upper()}": value for name, value in context.items()}
-        variables["CIRRUS_TASK"] = task
+        variables = kit.variables(context) | {"CIRRUS_TASK": task}
         self._reset()
         error = cause = None
         output = b""
         started = time.time()
         try:
             os.environ.update(variables)
-            output = self._host.run(task, payload)
+            with kit.sourced(context.get(SOURCES)):
+                output = self._host.run(task, payload)
         except Terminated:
             raise
         except BaseException as failure:

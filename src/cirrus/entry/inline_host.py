@@ -57,7 +57,7 @@ class InlineHost:
 
     def run(self, task: str, payload: bytes, context: Mapping[str, str], log: LogBuffer) -> Result:
         """Run one attempt: its output, or error and cause; when it began and ended, in seconds since the epoch."""
-        variables = {f"CIRRUS_{name.upper()}": value for name, value in context.items()}
+        variables = kit.variables(context)
         variables |= {**self._environment, "CIRRUS_TASK": task}
         output = error = cause = None
         started = time.time()

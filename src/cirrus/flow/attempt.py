@@ -8,7 +8,7 @@ from typing import Any
 
 from cirrus.flow.nest import Path, show_path
 from cirrus.flow.result import Wanted
-from cirrus.ports.compute import Attempt
+from cirrus.ports.compute import SOURCES, Attempt
 from cirrus.ports.journal import AttemptLog
 
 
@@ -27,9 +27,10 @@ def attempt_id(execution_id: str, path: Path, ref: int) -> str:
     return f"{execution_id}:{show_path((*path, ref))}" if path else f"{execution_id}:{ref}"
 
 
-def attempt(payload_id: str, workflow: str, doing: Doing) -> Attempt:
-    """The attempt as the compute takes it."""
+def attempt(payload_id: str, workflow: str, doing: Doing, sources: str | None = None) -> Attempt:
+    """The attempt as the compute takes it; `sources` is JSON of the Items that the execution was given."""
     command = doing.command
+    more = {} if sources is None else {SOURCES: sources}
     return Attempt(
         id=attempt_id(doing.execution_id, doing.path, command.ref),
         task=doing.wanted.task,
@@ -41,6 +42,7 @@ def attempt(payload_id: str, workflow: str, doing: Doing) -> Attempt:
             "workflow": workflow,
             "state": command.state,
             "attempt": str(command.attempt + 1),
+            **more,
         },
     )
 

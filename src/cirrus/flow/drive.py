@@ -24,6 +24,7 @@ from cirrus.flow.departing import Departing
 from cirrus.flow.fence import refused
 from cirrus.flow.finished import Finished, finished
 from cirrus.flow.gate import Gate
+from cirrus.flow.given import Given
 from cirrus.flow.home import Home
 from cirrus.flow.nest import DEEPEST, Level, Nest, Path, read_path, show_path
 from cirrus.flow.process import Begun
@@ -42,7 +43,10 @@ _STEP = "a step of its history"
 
 
 class Running(NamedTuple):
-    """An execution that is in flight here; `seq` numbers its next journal entry, `waits`: a task waits for a token."""
+    """An execution that is in flight here, of what it was `given`; `seq` numbers its next journal entry.
+
+    With `waits` a task waits for a token.
+    """
 
     execution_id: str
     payload_id: str
@@ -50,10 +54,11 @@ class Running(NamedTuple):
     nest: Nest
     seq: int = 0
     waits: bool = False
+    given: Given = Given(b"")
 
     def after(self, nest: Nest) -> Running:
         """The same after one more event."""
-        return Running(self.execution_id, self.payload_id, self.workflow, nest, self.seq + 1, self.waits)
+        return Running(self.execution_id, self.payload_id, self.workflow, nest, self.seq + 1, self.waits, self.given)
 
 
 class Input(NamedTuple):
@@ -93,10 +98,13 @@ class Turn:
 
 
 class Driver:
-    """The executions of one control process."""
+    """The executions of one control process; `sourced` are the tasks that are told what an execution was given."""
 
-    def __init__(self, home: Home, compute: Compute, tasks: Collection[str], owner: str) -> None:
+    def __init__(
+        self, home: Home, compute: Compute, tasks: Collection[str], owner: str, *, sourced: Collection[str] = ()
+    ) -> None:
         self._home = home
+        self._sourced = frozenset(sourced)
         self._compute = compute
         self._tasks = frozenset(tasks)
         self._owner = owner
@@ -245,9 +253,13 @@ class Driver:
             self._cannot_start(turn, begun, error, now)
             return
         nest = Nest({(): root})
-        turn.staged[begun.execution_id] = Running(begun.execution_id, begun.payload_id, begun.workflow, nest)
+        who = (begun.execution_id, begun.payload_id, begun.workflow)
+        turn.staged[begun.execution_id] = Running(*who, nest, given=self._given(begun.input))
         event = asl.Start(now / SECOND, self._home.chance(), value, context(begun.workflow, begun.execution_id, now))
         self._feed(turn, begun.execution_id, Input((), event))
+
+    def _given(self, text: bytes) -> Given:
+        return Given(text) if self._sourced else Given(b"")
 
     def _continue(self, begun: Begun) -> None:
         """Find what an execution takes over from an earlier one that it continues."""
@@ -276,7 +288,7 @@ class Driver:
             self._cannot_start(turn, begun, reason, now)
             return
         setbacks.follow(now / SECOND)
-        turn.staged[execution.execution_id] = Running(*who, nest, len(entries))
+        turn.staged[execution.execution_id] = Running(*who, nest, len(entries), given=self._given(execution.input))
         for path, one in nest.levels.items():
             for command in asl.pending(one.state):
                 if isinstance(command, asl.SetTimer):
@@ -422,7 +434,8 @@ class Driver:
                 if known is not None:
                     return [self._came(path, command.ref, known, at)]
                 key = attempt_id(running.execution_id, path, command.ref)
-                turn.start[key] = (doing, attempt(running.payload_id, running.workflow, doing))
+                sources = running.given.sources() if made.task in self._sourced else None
+                turn.start[key] = (doing, attempt(running.payload_id, running.workflow, doing, sources))
             case Waits(activity=None):
                 self._called(turn, running.execution_id, path, command, made.output, at)
             case Started():

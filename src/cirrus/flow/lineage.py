@@ -194,7 +194,10 @@ def _descent(home: Home, item_id: str, collection: str | None, depth: int, above
         record = home.state_db.get([use.payload_id])[use.payload_id]
         execution = home.state_db.execution(use.execution_id)
         output = decode(execution.output) if execution is not None and execution.output is not None else {}
-        made = tuple((ref, _below(home, ref, depth, above | seen)) for ref in item_refs(output_items(output)))
+        refs = item_refs(output_items(output))
+        if use.item in refs:  # it is where the Item comes from, not what was made of it
+            continue
+        made = tuple((ref, _below(home, ref, depth, above | seen)) for ref in refs)
         yield Descent(use.payload_id, str(record.state), made)
 
 

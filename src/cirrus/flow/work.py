@@ -54,7 +54,7 @@ class Worker:
 
     `only` limits it to these payload ids: it takes no other message and takes over no other execution. Deliveries are
     made with `delivery_home`, a second view of the same deployment, in a thread for each target, so that a slow
-    target holds up nothing.
+    target holds up nothing. `sourced` is that of Driver.
     """
 
     def __init__(
@@ -67,10 +67,11 @@ class Worker:
         delivery_home: Home | None = None,
         only: Collection[str] | None = None,
         about: str = "",
+        sourced: Collection[str] = (),
     ) -> None:
         self._home = home
         self._compute = compute
-        self._driver = Driver(home, compute, tasks, owner)
+        self._driver = Driver(home, compute, tasks, owner, sourced=sourced)
         self._owner = owner
         self._only = None if only is None else frozenset(only)
         self._about = about

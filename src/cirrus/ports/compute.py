@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+SOURCES = "sources"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
@@ -42,7 +44,8 @@ class Attempt:
 
     `timeout` is the state's, in seconds; the shorter one of it and the task's own holds, from the start of the attempt.
     `context` holds strings that a task can read from its environment as CIRRUS_<NAME>: payload_id, execution_id,
-    workflow, state, attempt.
+    workflow, state, attempt. SOURCES among them, the JSON of the [id, href or null] of each Item that the execution was
+    given, is for `cirrus.tasks.kit` alone.
     """
 
     id: str

@@ -7,6 +7,7 @@ a store of files and whatever obstore opens.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,12 +16,16 @@ from typing import Any
 
 from cirrus.core import path_template
 from cirrus.core.keys import link_component
+from cirrus.core.sources import Source
+from cirrus.ports.compute import SOURCES
 from cirrus.ports.objects import Objects
 from cirrus.tasks.errors import ItemError
 
 LINEAGE_BEGINS = "Cirrus workflow "
+_NAMED = 5
 
 _provided: Objects | None = None
+_sources: tuple[Source, ...] = ()
 
 
 def provide(store: Objects | None) -> None:
@@ -64,14 +69,39 @@ def data_root() -> str:
     return os.environ.get("CIRRUS_DATA") or str(Path.cwd())
 
 
-def lineage() -> str | None:
-    """What this task is part of, in a sentence; None outside of an execution."""
+def variables(context: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables for the context of an attempt; what can be too long for one is left out."""
+    return {f"CIRRUS_{name.upper()}": value for name, value in context.items() if name != SOURCES}
+
+
+@contextmanager
+def sourced(told: str | None) -> Iterator[None]:
+    """Make this, JSON as of an attempt's context, the sources of the task inside the block."""
+    global _sources
+    _sources = tuple(Source(*one) for one in json.loads(told)) if told else ()
+    try:
+        yield
+    finally:
+        _sources = ()
+
+
+def sources() -> tuple[Source, ...]:
+    """The Items that the execution was given; none outside of one, and where its home does not tell."""
+    return _sources
+
+
+def lineage(item_id: str | None = None) -> str | None:
+    """What this task is part of, and which input Items no link leads to; None outside of an execution."""
     workflow, payload_id, execution_id = (
         os.environ.get(f"CIRRUS_{name}") for name in ("WORKFLOW", "PAYLOAD_ID", "EXECUTION_ID")
     )
     if not (workflow and payload_id and execution_id):
         return None
-    return f"{LINEAGE_BEGINS}{workflow}, payload {payload_id}, execution {execution_id}"
+    told = f"{LINEAGE_BEGINS}{workflow}, payload {payload_id}, execution {execution_id}"
+    same = [one for one in _sources if one.id == item_id]
+    nowhere = [one.id for one in same or _sources if one.href is None]
+    some = ", ".join(nowhere[:_NAMED]) + (f" and {len(nowhere) - _NAMED} more" if len(nowhere) > _NAMED else "")
+    return f"{told}, from {some}" if nowhere else told
 
 
 def collection_href(collection: str) -> str:

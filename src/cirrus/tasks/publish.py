@@ -15,13 +15,12 @@ from stactask.exceptions import InvalidInput
 
 from cirrus.core import path_template
 from cirrus.core.publication import LINEAGE, PROCESSING, SOFTWARE
+from cirrus.core.sources import GEOJSON, hrefs_of
 from cirrus.errors import NotFound, UploadError
 from cirrus.ports.objects import Objects
 from cirrus.tasks import kit, parameters, validation
 from cirrus.tasks.errors import ItemError
 from cirrus.tasks.kit import identity
-
-GEOJSON = "application/geo+json"
 
 _AT_ONCE = 8
 _OWN_LINKS = ("self", "canonical")
@@ -43,9 +42,9 @@ class Publish(Task):
     """Writes Items to `<path_template>/<id>.json`.
 
     Parameters: `path_template` (else the upload options' of the Item's collection), `validate` (true: against
-    the STAC core schema, where the validator is installed), `derived_from` (true: link to the Item's earlier
-    `self`), `lineage` (true: say with the processing extension which workflow, payload and software made the
-    Item).
+    the STAC core schema, where the validator is installed), `derived_from` (true: link to where the Item came from: its
+    earlier `self`, and the Items that the execution was given), `lineage` (true: say with the processing extension
+    which workflow, payload and software made the Item).
     """
 
     name = "publish"
@@ -158,7 +157,7 @@ def _finished(placed: Placed, earlier: Item | None, now: str, options: _Options)
 
 def _with_lineage(item: Item) -> Item:
     """The Item with what made it, if this runs as a task of an execution and nothing else is said there."""
-    told = kit.lineage()
+    told = kit.lineage(str(item.get("id")))
     properties = item.get("properties") or {}
     said = properties.get(LINEAGE)
     if told is None or (said is not None and not str(said).startswith(kit.LINEAGE_BEGINS)):
@@ -182,10 +181,10 @@ def _links(item: Item, url: str, derived_from: bool) -> list[dict[str, Any]]:
     if collection is not None and not any(link.get("rel") == "collection" for link in kept):
         links.append({"rel": "collection", "href": kit.collection_href(collection), "type": "application/json"})
     source = next((link.get("href") for link in given if link.get("rel") == "self"), None)
-    known = {link.get("href") for link in kept if link.get("rel") == "derived_from"}
-    if derived_from and source and source != url and source not in known:
-        links.append({"rel": "derived_from", "href": source, "type": GEOJSON})
-    return links
+    known = {url, *(link.get("href") for link in kept if link.get("rel") == "derived_from")}
+    came_from = [*([source] if source else []), *hrefs_of(str(item.get("id")), kept, kit.sources())]
+    new = [href for href in dict.fromkeys(came_from) if href not in known] if derived_from else []
+    return [*links, *({"rel": "derived_from", "href": href, "type": GEOJSON} for href in new)]
 
 
 def _stale(link: Mapping[str, Any], collection: str | None) -> bool:
