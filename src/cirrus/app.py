@@ -28,6 +28,7 @@ from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.payloads import Payloads
 from cirrus.ports.retention import Policy
+from cirrus.ports.secrets import SecretSource
 from cirrus.ports.target import Target
 from cirrus.ports.upkeep import Upkeep
 from cirrus.settings import Deployment, Project, environment, find_project, load_project
@@ -84,7 +85,14 @@ def task_specs(project: Project) -> dict[str, TaskSpec]:
 def open_vault(project: Project) -> Vault:
     """The buckets that a project declares; no secret is read before it is needed."""
     arguments = {"env": (environment(),), "file": (project.folder,)}
-    return Vault(project.buckets, lambda source: backend("secrets", source)(*arguments.get(source, ())))
+    sources: dict[str, SecretSource] = {}
+
+    def source(kind: str) -> SecretSource:
+        if kind not in sources:
+            sources[kind] = backend("secrets", kind)(*arguments.get(kind, ()))
+        return sources[kind]
+
+    return Vault(project.buckets, source, time.monotonic)
 
 
 def open_grants(project: Project, where: Deployment, vault: Vault) -> Grants | None:
@@ -232,6 +240,7 @@ def open_compute(
     project: Project, where: Deployment, *, workers: int | None = None, vault: Vault | None = None
 ) -> Compute:
     """Where the project's tasks run: worker processes, ended by `close`."""
+    vault = vault or open_vault(project)
     compute: Compute = backend("compute", "local")(
         {**task_specs(project), **_internal()},
         project=project.folder,
@@ -241,9 +250,25 @@ def open_compute(
         worker_attempts=where.worker_attempts,
         worker_age=where.worker_age,
         worker_memory=where.worker_memory,
-        grants=open_grants(project, where, vault or open_vault(project)),
+        grants=open_grants(project, where, vault),
+        regrant=_regrant(project, where, vault),
     )
     return compute
+
+
+def _regrant(project: Project, where: Deployment, vault: Vault) -> Callable[[], Grants | None]:
+    """What gives the grants anew once a secret has changed, and None as long as none has."""
+    seen = vault.changes()
+
+    def regrant() -> Grants | None:
+        nonlocal seen
+        changes = vault.changes()
+        if changes == seen:
+            return None
+        seen = changes
+        return open_grants(project, where, vault)
+
+    return regrant
 
 
 def open_worker(

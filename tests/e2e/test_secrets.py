@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cirrus.client import Client
-from tests.e2e.conftest import Project, payload, task_state
+from tests.e2e.conftest import Project, payload, task_state, until
 from tests.e2e.seaweed import PRODUCTS, SCENES, Keys, seaweed
 
 pytestmark = pytest.mark.xdist_group("seaweed")
@@ -164,6 +164,28 @@ def test_the_data_store_and_the_catalog_may_be_declared_buckets(granted: Project
     assert output["features"][0]["assets"]["data"]["href"] == "s3://products/data/one/ready"
     for bucket, key in (("products", "data/one/ready"), ("scenes", "catalog/catalog.json")):
         assert granted.json("secrets", "check", bucket, "--key", key)["read"].startswith(f"ok: read {key}")
+
+
+def test_a_rotated_secret_counts_from_the_next_attempt(granted: Project) -> None:
+    stale = SCENES.document() | {"aws_secret_access_key": "stale-SECRET-canary/0005"}
+    granted.ok("secrets", "set", "scenes", stdin=json.dumps(stale).encode())
+    control = granted.start("up")
+    try:
+        one = "test/workflow-only-scenes/one"
+        granted.submit(payload("only-scenes", "one"))
+        until(lambda: granted.states() == {one: "COMPLETED"})
+        refused = granted.json("manage", "local", "get-output-payload", one)["found"]
+        assert "ok" not in {what for name, what in refused.items() if name.startswith("scenes")}
+        granted.ok("secrets", "set", "scenes", stdin=json.dumps(SCENES.document()).encode())
+        granted.submit(payload("only-scenes", "one", replace=True))
+        until(lambda: len(granted.json("manage", "local", "get-state", one)["executions"]) == 2)
+        until(lambda: granted.states() == {one: "COMPLETED"})
+        ways = granted.json("manage", "local", "get-output-payload", one)["found"]
+        assert {name: what for name, what in ways.items() if name.startswith("scenes") and what != "ok"} == {}
+    finally:
+        control.terminate()
+        said = b"".join(control.communicate(timeout=60))
+    assert b"canary" not in said
 
 
 def test_no_secret_stands_anywhere(granted: Project) -> None:

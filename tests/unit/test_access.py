@@ -18,7 +18,7 @@ from cirrus.core.grants import Grants
 from cirrus.entry.bucket_access import guard, opener
 from cirrus.entry.failure import TaskFailure
 from cirrus.errors import ConfigError, MissingExtra, StoreError
-from cirrus.flow.access import Vault, grant, opened
+from cirrus.flow.access import PATIENCE, Vault, grant, opened
 from cirrus.ports.compute import TaskSpec
 from cirrus.tasks import access
 
@@ -84,7 +84,61 @@ def test_a_secret_that_is_no_use_is_told_and_not_shown(keys: Mapping[str, Any], 
 
 def vault(folder: Path, *buckets: Bucket) -> Vault:
     sources = {"env": EnvironmentSecrets({}), "file": FileSecrets(folder)}
-    return Vault({bucket.name: bucket for bucket in buckets}, lambda source: sources[source])
+    return Vault({bucket.name: bucket for bucket in buckets}, lambda source: sources[source], lambda: 0.0)
+
+
+def test_a_secret_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    bucket = Bucket("a", secret=Reference("file", "a.json"))
+    known, source = vault(tmp_path, bucket), FileSecrets(tmp_path)
+    source.write("a.json", KEYS)
+    first = known.access("a")
+    assert first is not None
+    assert known.access("a") is first
+    assert known.changes() == 0
+    (tmp_path / "a.json").write_text("no JSON")
+    assert known.access("a") is first  # what is no use does not take the place of what is
+    assert known.status("a").startswith("unusable: ")
+    source.write("a.json", {**KEYS, "aws_secret_access_key": "another-one"})
+    assert known.changes() == 1
+    changed = known.access("a")
+    assert changed is not None
+    assert changed.keys["aws_secret_access_key"] == "another-one"
+    source.write("a.json", {**KEYS, "aws_secret_access_key": "another-one"})
+    assert known.changes() == 1  # written anew, but the same
+    (tmp_path / "a.json").unlink()
+    assert known.access("a") is changed
+    assert known.status("a") == "missing"
+
+
+class Keyring:
+    """A source that must be read to know."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, Any] = dict(KEYS)
+        self.reads = 0
+
+    def read(self, name: str) -> dict[str, Any]:
+        self.reads += 1
+        return self.keys
+
+    def stamp(self, name: str) -> None:
+        return None
+
+    def write(self, name: str, keys: Mapping[str, Any]) -> None:
+        self.keys = dict(keys)
+
+
+def test_where_only_reading_tells_a_secret_is_read_again_after_a_while() -> None:
+    source, now = Keyring(), [0.0]
+    known = Vault({"a": Bucket("a", secret=Reference("keyring", "a"))}, lambda kind: source, lambda: now[0])
+    known.access("a")
+    source.keys = {**KEYS, "aws_secret_access_key": "another-one"}
+    now[0] = PATIENCE - 1
+    assert (known.changes(), source.reads) == (0, 1)
+    now[0] = PATIENCE
+    assert (known.changes(), source.reads) == (1, 2)
+    now[0] += 1
+    assert (known.changes(), source.reads) == (1, 2)
 
 
 def test_every_missing_secret_is_named_at_once(tmp_path: Path) -> None:

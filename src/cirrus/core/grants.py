@@ -9,6 +9,7 @@ from cirrus.core.bucket import Access
 
 NAMES = "CIRRUS_BUCKETS"
 FILE = "CIRRUS_BUCKETS_FILE"
+CHANGES = "CIRRUS_BUCKETS_CHANGES"
 ANY = "*"
 
 

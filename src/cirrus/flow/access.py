@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from cirrus.errors import CirrusError, ConfigError, NotFound, StoreError
 from cirrus.ports.compute import TaskSpec
 from cirrus.ports.secrets import SecretSource
 
+PATIENCE = 60.0
 SETTINGS = ("region_name", "endpoint_url", "requester_pays")
 
 
@@ -25,25 +27,69 @@ class BucketStatus:
     tasks: tuple[str, ...]
 
 
-class Vault:
-    """The declared buckets, and what opens them: each secret is read when it is first needed, and once."""
+@dataclass(slots=True)
+class _Kept:
+    """What opens a bucket, the stamp of the secret that it was made of, and when that was last looked at."""
 
-    def __init__(self, buckets: Mapping[str, Bucket], source: Callable[[str], SecretSource]) -> None:
+    access: Access
+    stamp: object | None
+    looked: float
+
+
+class Vault:
+    """The declared buckets, and what opens them: a secret is read when it is first needed, and when it has changed.
+
+    Where only reading tells whether it has, it is read again once it is PATIENCE seconds old on `clock`. One that has
+    become unreadable or is no use any more leaves what it opened before as it is.
+    """
+
+    def __init__(
+        self, buckets: Mapping[str, Bucket], source: Callable[[str], SecretSource], clock: Callable[[], float]
+    ) -> None:
         self.buckets = dict(buckets)
         self._source = source
-        self._opened: dict[str, Access] = {}
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+        self._changes = 0
 
     def access(self, name: str) -> Access | None:
         """What opens a bucket; None for one that is not declared.
 
         ConfigError or NotFound where its secret is no use or not there, StoreError where it cannot be read.
         """
-        if name not in self._opened:
-            bucket = self.buckets.get(name)
-            if bucket is None:
-                return None
-            self._opened[name] = opened(bucket, self.read(bucket.secret) if bucket.secret else {})
-        return self._opened[name]
+        bucket = self.buckets.get(name)
+        if bucket is None:
+            return None
+        kept = self._kept.get(name)
+        if kept is None:
+            kept = self._kept[name] = self._open(bucket)
+        elif bucket.secret is not None:
+            self._renew(kept, bucket, bucket.secret)
+        return kept.access
+
+    def changes(self) -> int:
+        """How often a secret that was read has been found changed, until now."""
+        for name in list(self._kept):
+            self.access(name)
+        return self._changes
+
+    def _open(self, bucket: Bucket) -> _Kept:
+        stamp = self._source(bucket.secret.source).stamp(bucket.secret.name) if bucket.secret else None
+        access = opened(bucket, self.read(bucket.secret) if bucket.secret else {})
+        return _Kept(access, stamp, self._clock())
+
+    def _renew(self, kept: _Kept, bucket: Bucket, secret: Reference) -> None:
+        stamp = self._source(secret.source).stamp(secret.name)
+        now = self._clock()
+        if stamp == kept.stamp and (stamp is not None or now - kept.looked < PATIENCE):
+            return
+        kept.looked = now
+        with suppress(ConfigError, NotFound, StoreError):
+            access = opened(bucket, self.read(secret))
+            kept.stamp = stamp
+            if access != kept.access:
+                kept.access = access
+                self._changes += 1
 
     def declared(self, name: str) -> Bucket:
         """A bucket's declaration; NotFound lists those that there are."""
@@ -54,7 +100,7 @@ class Vault:
     def status(self, name: str) -> str:
         """Whether a declared bucket's secret is there and of use."""
         try:
-            access = self.access(name)
+            access = self._open(self.declared(name)).access
         except NotFound:
             return "missing"
         except CirrusError as error:
@@ -75,7 +121,6 @@ class Vault:
             raise ConfigError("cirrus.toml", [f"buckets.{name}: {reason}"])
         opened(bucket, keys)
         self._source(bucket.secret.source).write(bucket.secret.name, keys)
-        self._opened.pop(name, None)
         return bucket.secret
 
 

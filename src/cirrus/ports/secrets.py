@@ -15,5 +15,8 @@ class SecretSource(Protocol):
     def read(self, name: str) -> dict[str, Any]:
         """The keys of a secret; NotFound if there is none, StoreError if it cannot be read or used."""
 
+    def stamp(self, name: str) -> object | None:
+        """What is cheap to get, and another once the secret has changed; None where only reading it tells."""
+
     def write(self, name: str, keys: Mapping[str, Any]) -> None:
         """Keep a secret in place of what stood there; StoreError if that cannot be done here."""

@@ -42,6 +42,15 @@ class SecretSourceContract:
         secrets.write(self.name, OTHERS)
         assert secrets.read(self.name) == OTHERS
 
+    def test_has_another_stamp_once_it_has_changed(self, secrets: SecretSource) -> None:
+        if self.writable:
+            secrets.write(self.name, KEYS)
+        before = secrets.stamp(self.name)
+        assert secrets.stamp(self.name) == before
+        if self.writable and before is not None:
+            secrets.write(self.name, OTHERS)
+            assert secrets.stamp(self.name) != before
+
     def test_says_that_there_is_none_and_what_to_do(self, secrets: SecretSource) -> None:
         with pytest.raises(NotFound, match=r"no secret '\w+:.*absent.*': ") as missing:
             secrets.read("absent")

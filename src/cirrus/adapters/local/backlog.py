@@ -83,6 +83,11 @@ class Backlog:
     def __contains__(self, task: str) -> bool:
         return task in self._queues
 
+    def renew(self, specs: Mapping[str, TaskSpec]) -> None:
+        """Let attempts that wait run as these say."""
+        for name, queue in self._queues.items():
+            queue.spec, queue.env = specs[name], frozenset(specs[name].env.items())
+
     def add(self, job: Job) -> None:
         """A job that has just come."""
         task = job.attempt.task

@@ -10,7 +10,7 @@ import selectors
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,9 @@ from cirrus.adapters.local.hold import Hold
 from cirrus.adapters.local.scratch import Scratch, sweep
 from cirrus.adapters.local.worker_process import Doom, WorkerProcess
 from cirrus.adapters.local.zygote import PRELOAD_SECONDS, Home, Zygote
+from cirrus.core.grants import Grants
+from cirrus.core.scrub import Scrubber
+from cirrus.ports.compute import TaskSpec
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -55,6 +58,7 @@ class Crew:
         self._workers: dict[int, WorkerProcess] = {}
         self._zygotes: dict[Env, Zygote] = {}
         self._bare: set[Env] = set()
+        self._outdated: set[Env] = set()
         self._count = 0
         self._scratch: Scratch | None = None
 
@@ -81,6 +85,26 @@ class Crew:
             self._selector.register(worker.requests, WRITE, lambda: self.flush(worker))
         else:
             self._selector.unregister(worker.requests)
+
+    def renew(self, specs: Mapping[str, TaskSpec], grants: Grants, scrubber: Scrubber) -> None:
+        """Start workers for these tasks from now on; those of other environments go when they are idle."""
+        self._home = replace(self._home, specs=specs, grants=grants, scrubber=scrubber)
+        known = {frozenset(spec.env.items()) for spec in specs.values()}
+        self._outdated = {env for env in self._zygotes if env not in known}
+        for worker in self:
+            if self.outdated(worker) and not worker.jobs and not worker.doom and worker.ready:
+                self.retire(worker)
+        self._end_outdated()
+
+    def outdated(self, worker: WorkerProcess) -> bool:
+        """Whether no further attempt is for this worker."""
+        return worker.env in self._outdated
+
+    def _end_outdated(self) -> None:
+        """End the zygotes of environments that no task has any more, once their workers have gone."""
+        for env in self._outdated - {worker.env for worker in self._workers.values()}:
+            self._outdated.discard(env)
+            self._forget_zygote(self._zygotes.pop(env))
 
     def retire(self, worker: WorkerProcess) -> None:
         """Let an idle worker go."""
@@ -135,6 +159,9 @@ class Crew:
         sweep()
 
     def _start_zygote(self, env: Env) -> Zygote:
+        if self._scratch is not None and not self._scratch.path.exists():
+            self._scratch.remove()  # the last zygote that ended has taken the folder with it
+            self._scratch = None
         if self._scratch is None:
             self._scratch = Scratch()
         scratch = Path(tempfile.mkdtemp(dir=self._scratch.path))
@@ -171,6 +198,7 @@ class Crew:
         zygote.drain()
         reason = zygote.log.getvalue().decode("utf-8", "replace").strip()
         del self._zygotes[env]
+        self._outdated.discard(env)
         self._forget_zygote(zygote)
         for worker in [worker for worker in self._workers.values() if worker.zygote is zygote]:
             if zygote.ready:
@@ -187,6 +215,8 @@ class Crew:
         worker.close()
         del self._workers[worker.number]
         self._watcher.on_gone(worker)
+        if self._outdated:
+            self._end_outdated()
 
     def _forget_zygote(self, zygote: Zygote) -> None:
         for watched in (zygote.socket, zygote.output):

@@ -11,6 +11,7 @@ from typing import Protocol
 from cirrus.adapters.local.backlog import Job
 from cirrus.adapters.local.log_buffer import LogBuffer
 from cirrus.core.grants import Grants
+from cirrus.core.scrub import Scrubber
 from cirrus.ports.compute import TaskSpec
 
 HOST = "cirrus.entry.inline_host"
@@ -39,6 +40,15 @@ class Inline:
         self._environment = environment
         self._jobs: deque[Job] = deque()
         self._host: Host | None = None
+
+    def renew(self, specs: Mapping[str, TaskSpec], grants: Grants, scrubber: Scrubber) -> None:
+        """Let attempts that wait have these buckets."""
+        self._specs, self._grants = specs, grants
+        for job in self._jobs:
+            job.log = LogBuffer(scrubber=scrubber)
+        if self._host is not None:
+            self._host.close()
+            self._host = None
 
     def __len__(self) -> int:
         return len(self._jobs)

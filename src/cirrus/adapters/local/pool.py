@@ -14,7 +14,7 @@ import selectors
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from cirrus.adapters.local.memory_limits import Mechanism, MemoryLimits, over_li
 from cirrus.adapters.local.pace import Pace
 from cirrus.adapters.local.worker_process import WorkerProcess
 from cirrus.adapters.local.zygote import Home
-from cirrus.core.grants import NAMES, Grants
+from cirrus.core.grants import CHANGES, NAMES, Grants
 from cirrus.core.path_template import is_url
 from cirrus.core.scrub import Scrubber, telling
 from cirrus.ports.compute import Attempt, Outcome, TaskSpec
@@ -50,8 +50,8 @@ class LocalPool:
     whose path names no store: a folder (relative to `project`) or a store's URL. `environment` is set in
     every worker, under what a task's own `env` says. `grace` in seconds lies between SIGTERM and SIGKILL. An
     idle worker is replaced after `worker_attempts` attempts, after `worker_age` seconds, or when it has grown by
-    more than `worker_memory` bytes. With `grants`, tasks can open the buckets that these allow and no other; what they
-    print is kept without the secrets of any.
+    more than `worker_memory` bytes. With `grants`, tasks can open the buckets that these allow and no other; `regrant`
+    gives others once a secret has changed. What they print is kept without the secrets of any.
     """
 
     def __init__(
@@ -67,8 +67,12 @@ class LocalPool:
         worker_age: float = 3600.0,
         worker_memory: int = 512_000_000,
         grants: Grants | None = None,
+        regrant: Callable[[], Grants | None] | None = None,
     ) -> None:
         self._specs = {name: with_buckets(spec, grants) for name, spec in specs.items()}
+        self._grants = grants
+        self._regrant = regrant
+        self._changes = 0
         self._scrubber = Scrubber(secrets(self._specs.values(), grants))
         self._most = workers or max(2, os.cpu_count() or 2)
         self._lifetime = Lifetime(worker_attempts, worker_age, worker_memory)
@@ -104,6 +108,7 @@ class LocalPool:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the pool is closed")
+            self._renew()
             self._uncollected += len(attempts)
             for attempt in attempts:
                 self._take_in(attempt)
@@ -247,7 +252,8 @@ class LocalPool:
 
     def _relieve(self, worker: WorkerProcess, now: float) -> None:
         """Let a worker go that has served long enough and is idle; what waits at a bloated one goes elsewhere."""
-        if not self._lifetime.over(worker, now) or worker.doom or worker.leaving is not None or not worker.ready:
+        served = self._lifetime.over(worker, now) or self._crew.outdated(worker)
+        if not served or worker.doom or worker.leaving is not None or not worker.ready:
             return
         if worker.jobs and self._lifetime.bloated(worker):
             self._take_back(worker)
@@ -278,6 +284,20 @@ class LocalPool:
                     key.data()
             self._enforce(time.monotonic())
             self._dispatch()
+
+    def _renew(self) -> None:
+        """Let the attempts that have not been handed out have credentials that have changed."""
+        grants = self._regrant() if self._regrant is not None else None
+        if grants is None or self._grants is None:
+            return
+        self._changes += 1
+        self._specs = {name: renewed(spec, self._grants, grants, self._changes) for name, spec in self._specs.items()}
+        self._grants = grants
+        self._scrubber = Scrubber({*self._scrubber.values, *secrets(self._specs.values(), grants)})
+        self._backlog.renew(self._specs)
+        apart = {name: spec for name, spec in self._specs.items() if not spec.inline}
+        self._crew.renew(apart, grants, self._scrubber)
+        self._inline.renew(self._specs, grants, self._scrubber)
 
     def _take_in(self, attempt: Attempt) -> None:
         self._count += 1
@@ -320,6 +340,8 @@ class LocalPool:
             queue.holders += 1
         self._memory.admit(worker, queue.spec.memory)
         for _ in range(place.count):
+            if self._changes:  # there are secrets that its log does not know
+                queue.jobs[0].log = LogBuffer(scrubber=self._scrubber)
             worker.assign(queue.jobs.popleft())
             head = queue.head()
             if head is None or head.order > until or worker.bytes + len(head.attempt.payload) >= BATCH_BYTES:
@@ -437,6 +459,14 @@ class LocalPool:
 def with_buckets(spec: TaskSpec, grants: Grants | None) -> TaskSpec:
     """The task with the names of its buckets in its environment: only tasks that may use the same share workers."""
     return replace(spec, env={**spec.env, NAMES: grants.names(spec.name)}) if grants else spec
+
+
+def renewed(spec: TaskSpec, before: Grants, now: Grants, changes: int) -> TaskSpec:
+    """The task with an environment of its own where what opens its buckets has changed: so it gets other workers."""
+    names = now.names(spec.name)
+    if names == before.names(spec.name) and now.named(names) == before.named(names):
+        return spec
+    return replace(spec, env={**spec.env, NAMES: names, CHANGES: str(changes)})
 
 
 def secrets(specs: Iterable[TaskSpec], grants: Grants | None) -> Iterator[str]:

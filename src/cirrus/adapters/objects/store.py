@@ -1,9 +1,9 @@
 """Objects by URL: local files, the object stores that obstore knows (S3, Google, Azure), and web pages to
 read.
 
-Places without a scheme are relative to one root, the deployment's data store. A store is opened once for
-each bucket, with the access that was declared for it. Not there is `NotFound`; not readable is `StoreError`; and no
-message holds a secret.
+Places without a scheme are relative to one root, the deployment's data store. A store is opened once for each bucket,
+with the access that was declared for it, and again when that has changed. Not there is `NotFound`; not readable is
+`StoreError`; and no message holds a secret.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class ObjectStores:
         self._opens = opens
         self._scrubber = Scrubber()
         self._opened: dict[str, Any] = {}
+        self._accesses: dict[str, Access] = {}
         self._lock = threading.Lock()
 
     @property
@@ -174,10 +175,11 @@ class ObjectStores:
     def store(self, root: str) -> Any:
         """The obstore store at the URL of a bucket."""
         with self._lock:
-            if root not in self._opened:
-                access = self.access(root)
+            access = self.access(root)
+            if root not in self._opened or (access is not None and access != self._accesses.get(root)):
                 if access is not None:
                     self._scrubber = Scrubber(self._scrubber.values | access.masked())
+                    self._accesses[root] = access
                 self._opened[root] = open_store(root, access)
             return self._opened[root]
 

@@ -43,6 +43,10 @@ class EnvironmentSecrets:
             raise NotFound("secret", f"env:{name}", f"set {name}_ACCESS_KEY_ID and {name}_SECRET_ACCESS_KEY")
         return found
 
+    def stamp(self, name: str) -> object:
+        """Always the same: the environment of a process is read once."""
+        return name
+
     def write(self, name: str, keys: Mapping[str, Any]) -> None:
         """Never: nothing can be set here that outlives the process."""
         raise StoreError(

@@ -34,6 +34,14 @@ class FileSecrets:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
         return decode(text, str(path))
 
+    def stamp(self, name: str) -> object:
+        """Which file stands there, and when it was changed."""
+        try:
+            status = self._path(name).stat()
+        except OSError:
+            return "not there"
+        return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
     def write(self, name: str, keys: Mapping[str, Any]) -> None:
         """A new file of mode 0600 in the place of the old one."""
         path = self._path(name)
