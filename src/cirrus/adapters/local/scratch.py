@@ -28,11 +28,14 @@ class Scratch:
 def _locked() -> tuple[Path, int]:
     while True:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue  # somebody took it for an old one before it was locked
         fcntl.flock(lock, fcntl.LOCK_SH)
         if path.exists():
             return path, lock
-        os.close(lock)  # somebody took it for an old one before it was locked
+        os.close(lock)
 
 
 def sweep() -> None:
