@@ -383,7 +383,8 @@ def test_delivery_that_was_given_up_is_sent_again_when_told(project: Project, we
     found = project.cirrus("manage", "local", "check")
     assert [json.loads(line)["problem"] for line in found.stdout.splitlines()] == ["parked-deliveries"]
     webhook.mood = "well"
-    assert project.lines("manage", "local", "deliveries", "drop", str(one["id"])) == [
+    assert project.cirrus("manage", "local", "deliveries", "drop", str(one["id"])).returncode == 130  # nobody says yes
+    assert project.lines("manage", "local", "deliveries", "drop", str(one["id"]), "--yes") == [
         {"id": one["id"], "result": "dropped"}
     ]
     again = project.lines("manage", "local", "deliveries", "retry", "--target", "events_webhook")
@@ -394,7 +395,7 @@ def test_delivery_that_was_given_up_is_sent_again_when_told(project: Project, we
         assert mine == ["CLAIMED_PROCESSING", "STARTED_PROCESSING", "SUCCEEDED"][3 - len(mine) :]
     until(lambda: not project.lines("manage", "local", "deliveries", "list", "--state", "waiting"))
     sound(project)
-    for words in (["retry", str(one["id"])], ["drop", "999"]):
+    for words in (["retry", str(one["id"])], ["drop", "999", "--yes"]):
         refused = project.cirrus("manage", "local", "deliveries", *words)
         assert refused.returncode == 1
         assert b"left: not parked" in refused.stdout

@@ -131,3 +131,21 @@ def test_client(made: Project) -> None:
     list(client.submit([documents[0]], replace=True))
     made.drain()
     assert until(lambda: next(changes)).payload_id == "test/workflow-w/i0"
+
+
+def test_tables_have_columns_and_what_is_not_there_is_told(made: Project) -> None:
+    made.submit(payload("w", "bad-1"), payload("w", "good-with-a-long-name"))
+    made.drain()
+    head, *rows = made.ok(*M, "query", "--format", "table").decode().splitlines()
+    (failed,) = (row for row in rows if row.startswith("FAILED"))
+    assert failed.index("ValueError") == head.index("LAST_ERROR")
+    nothing = made.cirrus(*M, "query", "--item", "none-*")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, b"", b"no record matches\n")
+    assert made.json(*M, "query", "--item", "none-*", "--format", "json") == []
+    bad = "test/workflow-w/bad-1"
+    made.ok(*M, "forget", bad, "--yes")
+    assert b"it was deleted, after 1 execution" in made.ok(*M, "explain", bad)
+    assert b"it was never claimed here" in made.ok(*M, "explain", f"{bad}00")
+    refused = made.cirrus(*M, "rerun", "--priority", "urgent")
+    assert refused.returncode == 2
+    assert b"urgent" in refused.stderr

@@ -13,6 +13,7 @@ from typing import Any, Unpack, cast
 from cirrus import app
 from cirrus.client.filters import Filters
 from cirrus.client.item import Item
+from cirrus.client.keeping import Keeping
 from cirrus.client.throttle import throttled
 from cirrus.client.watching import changes, summaries
 from cirrus.core.bucket import Reference
@@ -32,7 +33,6 @@ from cirrus.flow.explain import Explanation, explain
 from cirrus.flow.export import export
 from cirrus.flow.failures import FailureGroup, failure_groups
 from cirrus.flow.forget import forget
-from cirrus.flow.home import Home
 from cirrus.flow.items import OutputItem
 from cirrus.flow.lineage import Descent, Origin, descent, origin
 from cirrus.flow.plan import Planned, plan
@@ -48,50 +48,14 @@ from cirrus.ports.query import Query
 from cirrus.ports.queue import Kept
 from cirrus.ports.state_db import Execution
 from cirrus.ports.target import Catalog
-from cirrus.settings import Deployment, Project, environment
 
 Payload = Mapping[str, Any] | bytes | str
 _PAUSE = 0.5
 _EVENTS = 1000
 
 
-class Client:
+class Client(Keeping):
     """A deployment of a project, by its name; opened when something is asked of it. One thread uses it at a time."""
-
-    def __init__(self, deployment: str = "local", project: str | Path = ".") -> None:
-        self.name = deployment
-        self._folder = Path(project)
-
-    def __repr__(self) -> str:
-        return f"<cirrus.Client of {self.name!r} in {str(self._folder.resolve())!r}>"
-
-    @cached_property
-    def project(self) -> Project:
-        """The project that the folder belongs to; ConfigError if there is none or it is wrong."""
-        return app.open_project_of(self._folder, self.name)
-
-    @cached_property
-    def deployment(self) -> Deployment:
-        """The deployment's settings; NotFound lists the deployments that there are."""
-        return app.deployment(self.project, self.name)
-
-    @cached_property
-    def home(self) -> Home:
-        """The deployment's ports, for what this class does not do."""
-        return app.open_home(self.project, self.deployment)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment that programs are given: this process's, the deployment's variables, and where it stands."""
-        where = self.deployment
-        own = {
-            "CIRRUS_DEPLOYMENT": where.name,
-            "CIRRUS_PROJECT": str(self.project.folder),
-            "CIRRUS_ROOT": str(where.root),
-            "CIRRUS_DATA": where.data,
-            "CIRRUS_CATALOG": where.catalog or "",
-        }
-        return environment() | dict(where.variables) | own
 
     # ---------------------------------------------------------------- buckets
 
@@ -261,6 +225,19 @@ class Client:
     ) -> Execution:
         """A payload's latest execution, or that of number `attempt` (from 1), or one by its ARN."""
         return query.execution(self.home, arn=arn, payload_id=payload_id, attempt=attempt)
+
+    def again(self, found: Execution) -> Execution | None:
+        """An execution as it is now; None if it is gone."""
+        return self.home.state_db.execution(found.execution_id, found.payload_id)
+
+    def describe(self, found: Execution) -> dict[str, Any]:
+        """An execution in words and URLs, its bodies left out."""
+        return query.describe(self.home, found)
+
+    def definition(self, workflow: str) -> dict[str, Any]:
+        """The state machine of a workflow, its tasks filled in; NotFound if there is none of that name."""
+        found: dict[str, Any] = decode(self.home.workflows.definition(workflow))
+        return found
 
     def history(self, found: Execution) -> list[dict[str, Any]]:
         """The events of an execution as Step Functions lists them."""

@@ -66,7 +66,7 @@ def explain(home: Home, payload_id: str) -> Explanation:
     return Explanation(
         payload_id,
         record.state if record else None,
-        tuple(_unknown(payload_id) if record is None else _why(home, record, now)),
+        tuple(_unknown(home, payload_id) if record is None else _why(home, record, now)),
         (*(_message(one, now) for one in messages), *held),
         queueing(record, replace=False, now=now, lease=home.limits.lease),
         queueing(record, replace=True, now=now, lease=home.limits.lease),
@@ -87,8 +87,10 @@ def queueing(record: Record | None, *, replace: bool, now: int, lease: int) -> Q
     return Queueing("skip", f"it is {record.state} ({decision.event}){hint}")
 
 
-def _unknown(payload_id: str) -> Iterator[str]:
-    yield f"there is no record of {payload_id}: it was never claimed here"
+def _unknown(home: Home, payload_id: str) -> Iterator[str]:
+    earlier = home.state_db.earlier([payload_id]).get(payload_id, ())
+    gone = f"it was deleted, after {_count(len(earlier), 'execution')}" if earlier else "it was never claimed here"
+    yield f"there is no record of {payload_id}: {gone}"
 
 
 def _why(home: Home, record: Record, now: int) -> Iterator[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import click
@@ -15,7 +17,8 @@ from cirrus.entry.cli import output
 Command = TypeVar("Command", bound=Callable[..., Any])
 FORMATS = ("table", "json", "ndjson", "csv")
 _CSV = ("payload_id", "collections_workflow", "itemids", "state", "created", "updated", "attempts", "last_error")
-_HEAD = f"{'STATE':<10}  {'UPDATED':<19}  TRIES  PAYLOAD_ID  LAST_ERROR"
+_LOOKED_AT = 200
+_MOMENT = 0.2
 
 
 def format_option(command: Command) -> Command:
@@ -31,15 +34,23 @@ def format_option(command: Command) -> Command:
 def print_records(records: Iterable[Record], style: str | None) -> None:
     """Print records as they come."""
     style = style or ("table" if output.on_terminal() else "ndjson")
+    stream = iter(records)
+    some = list(islice(stream, 1))
+    if not some:
+        output.say("no record matches")
+    records = chain(some, stream)
     {"table": _table, "json": _json, "ndjson": _ndjson, "csv": _csv}[style](records)
 
 
-def row(record: Record, width: int) -> str:
-    """A record in one line of a table, cut to a width."""
+def row(record: Record, width: int, ids: int = 0) -> str:
+    """A record in one line of a table, cut to a width; its id takes at least `ids` characters."""
     at = record.to_json()["updated"][:19]
-    tries = len(record.executions)
-    error = f"  {' '.join(record.last_error.split())}" if record.last_error else ""
-    text = f"{record.state:<10}  {at}  {tries:>5}  {record.payload_id}{error}"
+    error = " ".join(record.last_error.split()) if record.last_error else ""
+    return _line(record.state, at, str(len(record.executions)), record.payload_id, error, width, ids)
+
+
+def _line(state: str, at: str, tries: str, known: str, error: str, width: int, ids: int) -> str:
+    text = f"{state:<10}  {at:<19}  {tries:>5}  {known:<{ids}}  {error}".rstrip()
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
@@ -49,10 +60,24 @@ def width() -> int:
 
 
 def _table(records: Iterable[Record]) -> None:
-    most = width()
-    click.echo(_HEAD)
-    for record in records:
-        click.echo(row(record, most))
+    """Streamed: the first records say how wide the column of ids is."""
+    most, stream = width(), iter(records)
+    first = _first(stream)
+    ids = max([len(one.payload_id) for one in first] + [len("PAYLOAD_ID")])
+    click.echo(_line("STATE", "UPDATED", "TRIES", "PAYLOAD_ID", "LAST_ERROR", most, ids))
+    for record in chain(first, stream):
+        click.echo(row(record, most, ids))
+
+
+def _first(stream: Iterator[Record]) -> list[Record]:
+    """The first records, as many as come in a moment."""
+    until = time.monotonic() + _MOMENT
+    found: list[Record] = []
+    for record in islice(stream, _LOOKED_AT):
+        found.append(record)
+        if time.monotonic() > until:
+            break
+    return found
 
 
 def _json(records: Iterable[Record]) -> None:

@@ -101,10 +101,6 @@ class Managed:
 
         return Client(self.name, self.folder)
 
-    def home(self) -> Home:
-        """The deployment's ports."""
-        return self.open()[2]
-
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, aliases=ALIASES)
 @click.argument("deployment", shell_complete=complete.deployments)

@@ -20,11 +20,7 @@ def backup(managed: Managed, file: str, force: bool) -> None:
 
     FILE is there only once the copy is whole and verified. The Items and data that tasks wrote are not in it.
     """
-    from cirrus.app import deployment, open_project, open_upkeep
-    from cirrus.flow.backup import backup as copy
-
-    where = deployment(open_project(managed.folder), managed.name)
-    size = copy(open_upkeep(where), file, force=force, progress=_show if sys.stderr.isatty() else None)
+    size = managed.client().backup(file, force=force, progress=_show if sys.stderr.isatty() else None)
     output.line(encode({"file": file, "bytes": size}))
 
 

@@ -19,15 +19,9 @@ def check(ctx: click.Context, full: bool) -> None:
 
     Prints one line of JSON for each finding: `problem`, `subject`, `detail`. The exit code is 1 if there are any.
     """
-    from cirrus.app import deployment, open_home, open_project, open_upkeep
-    from cirrus.flow.check import check as look
-
     managed: Managed = ctx.obj
-    project = open_project(managed.folder)
-    where = deployment(project, managed.name)
-    upkeep = open_upkeep(where)
     found = 0
-    for finding in look(open_home(project, where), upkeep, full=full):
+    for finding in managed.client().check(full=full):
         found += 1
         output.line(encode(asdict(finding)))
     output.say(f"{found} found" if found else "nothing found")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,9 +14,10 @@ from cirrus.entry.cli import output
 from cirrus.entry.cli.group import LazyGroup
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.payload_ids import PayloadId
-from cirrus.flow import redeliver
-from cirrus.flow.home import Home
 from cirrus.ports.outbox import STATES, Entered
+
+if TYPE_CHECKING:
+    from cirrus.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,7 +35,7 @@ def deliveries() -> None:
 @click.pass_obj
 def list_deliveries(managed: Managed, /, limit: int | None, **chosen: Any) -> None:
     """The deliveries that match, oldest first, as NDJSON."""
-    for one in islice(redeliver.entries(managed.home(), **chosen), limit):
+    for one in islice(managed.client().deliveries(**chosen), limit):
         output.line(encode(_shown(one)))
 
 
@@ -59,23 +60,29 @@ def retry(ctx: click.Context, /, **which: Any) -> None:
     They are tried as often as new ones, before later ones of their payload. Items are left parked where later ones of
     the same payload were sent: they would put an old version over a new one.
     """
-    home = ctx.obj.home()
-    ctx.exit(_tell("retried", redeliver.retry(home, _ids(home, **which)), "not parked, or outdated by later Items"))
+    client = ctx.obj.client()
+    results = client.retry_deliveries(_ids(client, **which))
+    ctx.exit(_tell("retried", results, "not parked, or outdated by later Items"))
 
 
 @deliveries.command()
 @_which
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
-def drop(ctx: click.Context, /, **which: Any) -> None:
-    """Take parked deliveries off the ledger for good: by ID, or all that match. They are never sent."""
-    home = ctx.obj.home()
-    ctx.exit(_tell("dropped", redeliver.drop(home, _ids(home, **which)), "not parked"))
+def drop(ctx: click.Context, /, yes: bool, **which: Any) -> None:
+    """Take parked deliveries off the ledger for good, after asking: by ID, or all that match. They are never sent."""
+    client = ctx.obj.client()
+    ids = _ids(client, **which)
+    if ids and not yes:
+        many = output.counted(len(ids), "delivery", "deliveries")
+        click.confirm(f"Drop {many} of {client.name} for good?", abort=True, err=True)
+    ctx.exit(_tell("dropped", client.drop_deliveries(ids), "not parked"))
 
 
-def _ids(home: Home, ids: tuple[int, ...], target: str | None, payload_id: str | None, every: bool) -> list[int]:
+def _ids(client: Client, ids: tuple[int, ...], target: str | None, payload_id: str | None, every: bool) -> list[int]:
     if bool(ids) == bool(target or payload_id or every):
         raise click.UsageError("either IDs, or --target, --payload-id or --all is expected")
-    found = redeliver.entries(home, state="parked", target=target, payload_id=payload_id)
+    found = client.deliveries(state="parked", target=target, payload_id=payload_id)
     return list(ids) or [one.id for one in found]
 
 

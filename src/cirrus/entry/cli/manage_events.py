@@ -12,7 +12,6 @@ from cirrus.entry.cli import output
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.payload_ids import PayloadId
 
-_PAGE = 1000
 _PAUSE = 0.3
 
 
@@ -23,14 +22,12 @@ _PAUSE = 0.3
 @click.pass_obj
 def events(managed: Managed, payload_id: str | None, after: int, follow: bool) -> None:
     """The workflow events, oldest first, as NDJSON; `number` counts them."""
-    home = managed.home()
+    client = managed.client()
     while True:
-        found = home.state_db.events(payload_id=payload_id, after=after, limit=_PAGE)
-        for number, event in found:
+        for number, event in client.events(payload_id, after):
             output.line(encode({"number": number, **event.body()}))
             after = number
-        if len(found) < _PAGE:
-            if not follow:
-                return
-            sys.stdout.flush()
-            time.sleep(_PAUSE)
+        if not follow:
+            return
+        sys.stdout.flush()
+        time.sleep(_PAUSE)

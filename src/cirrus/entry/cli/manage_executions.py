@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,9 +13,10 @@ from cirrus.entry.cli.filters import raw_option
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.payload_ids import PayloadId
 from cirrus.errors import NotFound
-from cirrus.flow import query
-from cirrus.flow.home import Home
 from cirrus.ports.state_db import Execution
+
+if TYPE_CHECKING:
+    from cirrus.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,13 +32,13 @@ def which_execution(command: Command) -> Command:
     return command
 
 
-def found_execution(home: Home, arn: str | None, payload_id: str | None, attempt: int | None) -> Execution:
+def found_execution(client: Client, arn: str | None, payload_id: str | None, attempt: int | None) -> Execution:
     """The execution that the options name."""
     if (arn is None) == (payload_id is None):
         raise click.UsageError("either --arn or --payload-id is expected")
     if arn is not None and attempt is not None:
         raise click.UsageError("--attempt goes with --payload-id")
-    return query.execution(home, arn=arn, payload_id=payload_id, attempt=attempt)
+    return client.execution(payload_id, arn=arn, attempt=attempt)
 
 
 @click.command("get-execution")
@@ -46,8 +47,8 @@ def found_execution(home: Home, arn: str | None, payload_id: str | None, attempt
 @click.pass_obj
 def get_execution(managed: Managed, /, raw: bool, **which: Any) -> None:
     """One execution: by --arn, or the latest of --payload-id."""
-    home = managed.home()
-    output.document(query.describe(home, found_execution(home, **which)), raw=raw)
+    client = managed.client()
+    output.document(client.describe(found_execution(client, **which)), raw=raw)
 
 
 @click.command("get-execution-input")
@@ -56,7 +57,7 @@ def get_execution(managed: Managed, /, raw: bool, **which: Any) -> None:
 @click.pass_obj
 def get_execution_input(managed: Managed, /, raw: bool, **which: Any) -> None:
     """The payload that an execution was given."""
-    output.document(decode(found_execution(managed.home(), **which).input), raw=raw)
+    output.document(decode(found_execution(managed.client(), **which).input), raw=raw)
 
 
 @click.command("get-execution-output")
@@ -65,7 +66,7 @@ def get_execution_input(managed: Managed, /, raw: bool, **which: Any) -> None:
 @click.pass_obj
 def get_execution_output(managed: Managed, /, raw: bool, **which: Any) -> None:
     """The payload that an execution returned."""
-    found = found_execution(managed.home(), **which)
+    found = found_execution(managed.client(), **which)
     if found.output is None:
         raise NotFound("output of execution", found.execution_id, f"its status is {found.status}")
     output.document(decode(found.output), raw=raw)
@@ -77,9 +78,9 @@ def get_execution_output(managed: Managed, /, raw: bool, **which: Any) -> None:
 @click.pass_obj
 def get_execution_events(managed: Managed, /, raw: bool, **which: Any) -> None:
     """The history of an execution, as Step Functions lists it."""
-    home = managed.home()
-    found = found_execution(home, **which)
-    events = query.history(home, found)
+    client = managed.client()
+    found = found_execution(client, **which)
+    events = client.history(found)
     if not events and found.stopped is not None:
         output.say(f"{found.execution_id} has no history: it never began, or its time is over (`retention`)")
     output.document({"events": events}, raw=raw)
@@ -91,7 +92,7 @@ def get_execution_events(managed: Managed, /, raw: bool, **which: Any) -> None:
 @click.pass_obj
 def get_workflow_definition(managed: Managed, name: str, raw: bool) -> None:
     """The state machine of a workflow, its tasks filled in."""
-    output.document(decode(managed.home().workflows.definition(name)), raw=raw)
+    output.document(managed.client().definition(name), raw=raw)
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,10 +14,11 @@ from cirrus.entry.cli import complete
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.manage_executions import found_execution, which_execution
 from cirrus.entry.cli.output import say
-from cirrus.flow import query
-from cirrus.flow.home import Home
 from cirrus.ports.journal import AttemptLog
 from cirrus.ports.state_db import Execution
+
+if TYPE_CHECKING:
+    from cirrus.client import Client
 
 _PAUSE = 0.3
 
@@ -31,12 +32,12 @@ _PAUSE = 0.3
 def get_logs(managed: Managed, /, task: str | None, pattern: str | None, follow: bool, **which: Any) -> None:
     """What the tasks of an execution printed, attempt by attempt."""
     wanted = _compiled(pattern)
-    home = managed.home()
-    found = found_execution(home, **which)
+    client = managed.client()
+    found = found_execution(client, **which)
     shown: dict[int, int] = {}
     while True:
-        current = home.state_db.execution(found.execution_id, found.payload_id)
-        for log in query.logs(home, found):
+        current = client.again(found)
+        for log in client.logs(found):
             if task in {None, log.task, log.state}:
                 _show(log, shown, wanted)
         sys.stdout.flush()
@@ -45,12 +46,12 @@ def get_logs(managed: Managed, /, task: str | None, pattern: str | None, follow:
         time.sleep(_PAUSE)
     if not shown:
         what = f"a line with {pattern!r}" if pattern else "anything"
-        say(f"no attempt {f'of {task!r} ' if task else ''}has printed {what}{_others(home, found)}")
+        say(f"no attempt {f'of {task!r} ' if task else ''}has printed {what}{_others(client, found)}")
 
 
-def _others(home: Home, found: Execution) -> str:
+def _others(client: Client, found: Execution) -> str:
     """Which tasks have."""
-    names = sorted({log.task for log in query.logs(home, found) if log.text})
+    names = sorted({log.task for log in client.logs(found) if log.text})
     return f"; these have: {', '.join(names)}" if names else ""
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cirrus.core.throttle import COLLECTIONS, DEPLOYMENT, WORKFLOW, Pause
+from cirrus.core.throttle import COLLECTIONS, WORKFLOW, Pause
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.output import say
 
@@ -30,13 +30,14 @@ def pause(managed: Managed, workflow: str | None, collections: str | None, reaso
 
     What runs goes on to its end. Payloads are still queued.
     """
-    project, _, home = managed.open()
-    if workflow is not None and workflow not in project.workflows:
-        known = ", ".join(sorted(project.workflows)) or "none"
+    _refuse_both(workflow, collections)
+    client = managed.client()
+    if workflow is not None and workflow not in client.project.workflows:
+        known = ", ".join(sorted(client.project.workflows)) or "none"
         say(f"warning: there is no workflow {workflow!r} in this project; there are: {known}")
-    kind, name = _named(workflow, collections)
-    home.queue.pause(Pause(kind, name, home.clock(), reason))
-    say(f"paused: {describe(kind, name)}; `cirrus manage {managed.name} resume{_options(kind, name)}` lifts it")
+    one = client.pause(workflow=workflow, collections=collections, reason=reason)
+    lifts = f"cirrus manage {managed.name} resume{_options(one.kind, one.name)}"
+    say(f"paused: {describe(one.kind, one.name)}; `{lifts}` lifts it")
 
 
 @click.command()
@@ -48,26 +49,31 @@ def resume(managed: Managed, workflow: str | None, collections: str | None, ever
 
     Exits 1 if there was none.
     """
-    home = managed.home()
+    _refuse_both(workflow, collections)
     if every and (workflow or collections):
         raise click.UsageError("--all goes without --workflow and --collections")
-    wanted = [(one.kind, one.name) for one in home.queue.pauses()] if every else [_named(workflow, collections)]
-    resumed = [pair for pair in wanted if home.queue.resume(*pair)]
-    for pair in resumed:
-        say(f"resumed: {describe(*pair)}")
+    from cirrus.client.keeping import scope
+
+    client = managed.client()
+    wanted = [_words(one) for one in client.pauses()] if every else [{"workflow": workflow, "collections": collections}]
+    resumed = [words for words in wanted if client.resume(**words)]
+    for words in resumed:
+        say(f"resumed: {describe(*scope(**words))}")
     if not resumed:
         say("nothing of the kind was paused" if not every else "nothing was paused")
-    for one in home.queue.pauses():
+    for one in client.pauses():
         say(f"still paused: {describe(one.kind, one.name)}")
     sys.exit(0 if resumed else 1)
 
 
-def _named(workflow: str | None, collections: str | None) -> tuple[str, str]:
+def _refuse_both(workflow: str | None, collections: str | None) -> None:
     if workflow is not None and collections is not None:
         raise click.UsageError("either --workflow or --collections is expected, or neither for the whole deployment")
-    if workflow is not None:
-        return WORKFLOW, workflow
-    return (DEPLOYMENT, "") if collections is None else (COLLECTIONS, collections)
+
+
+def _words(one: Pause) -> dict[str, str | None]:
+    """The keywords that name what is paused."""
+    return {kind: one.name if one.kind == kind else None for kind in (WORKFLOW, COLLECTIONS)}
 
 
 def describe(kind: str, name: str) -> str:

@@ -14,6 +14,7 @@ from cirrus.entry.cli import output
 from cirrus.entry.cli.filters import filter_options, meant, raw_option
 from cirrus.entry.cli.group import LazyGroup
 from cirrus.entry.cli.manage import Managed
+from cirrus.entry.cli.priority import priority_option
 from cirrus.errors import InvalidPayload
 from cirrus.flow.campaign import Report
 
@@ -30,7 +31,7 @@ _PAUSE = 0.3
 @click.option("--canary", type=click.IntRange(1), help="Run so many first; stop if one of them does not come good.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Queue at most so many a second.")
 @click.option("--max-running", type=click.IntRange(1), help="Have at most so many under way at once.")
-@click.option("--priority", type=int, default=0, show_default=True, help="Higher ones go first.")
+@priority_option
 @click.option("--from-failed-step", is_flag=True, help="Take over the outputs of steps that had finished.")
 @click.option("--name", help="A name for the campaign; by default its time.")
 @click.option("--wait", is_flag=True, help="Follow it to its end. The exit code is 10 if some still fail.")

@@ -13,16 +13,8 @@ from cirrus.core.jsontext import encode
 from cirrus.entry.cli import complete, output
 from cirrus.entry.cli.manage import Managed
 from cirrus.entry.cli.output import say
+from cirrus.entry.cli.priority import priority_option
 from cirrus.entry.cli.progress import Progress
-
-
-def _priority(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    from cirrus.core.priority import parse_priority
-
-    try:
-        return parse_priority(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
 
 
 @click.command()
@@ -38,14 +30,7 @@ def _priority(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @click.option("--together", is_flag=True, help="One payload for all Items of a FeatureCollection, not one for each.")
 @click.option("--replace", is_flag=True, help="Run again what is completed or invalid.")
 @click.option("--rate", type=click.FloatRange(0.0, min_open=True), help="At most so many payloads a second.")
-@click.option(
-    "--priority",
-    callback=_priority,
-    metavar="low|normal|high|-9..9",
-    default="normal",
-    show_default=True,
-    help="Higher ones run first; what follows in a chain keeps it.",
-)
+@priority_option
 @click.option("--dry-run", is_flag=True, help="Say what would become of each, and where outputs would go; queue none.")
 @click.pass_context
 def process(

@@ -18,9 +18,8 @@ _token = click.option("--task-token", required=True, help="The token that the ta
 def send_task_success(managed: Managed, task_token: str, task_output: str) -> None:
     """A task that waits for a token has succeeded."""
     from cirrus.core.jsontext import decode
-    from cirrus.flow import respond
 
-    respond.send_task_success(managed.home(), task_token, decode(task_output))
+    managed.client().send_task_success(task_token, decode(task_output))
 
 
 @click.command("send-task-failure")
@@ -30,9 +29,7 @@ def send_task_success(managed: Managed, task_token: str, task_output: str) -> No
 @click.pass_obj
 def send_task_failure(managed: Managed, task_token: str, error: str, cause: str) -> None:
     """A task that waits for a token has failed."""
-    from cirrus.flow import respond
-
-    respond.send_task_failure(managed.home(), task_token, error, cause)
+    managed.client().send_task_failure(task_token, error, cause)
 
 
 @click.command("send-task-heartbeat")
@@ -40,9 +37,7 @@ def send_task_failure(managed: Managed, task_token: str, error: str, cause: str)
 @click.pass_obj
 def send_task_heartbeat(managed: Managed, task_token: str) -> None:
     """A task that waits for a token is alive."""
-    from cirrus.flow import respond
-
-    respond.send_task_heartbeat(managed.home(), task_token)
+    managed.client().send_task_heartbeat(task_token)
 
 
 @click.command("get-activity-task")
@@ -51,7 +46,5 @@ def send_task_heartbeat(managed: Managed, task_token: str) -> None:
 @click.pass_obj
 def get_activity_task(managed: Managed, activity_arn: str, raw: bool) -> None:
     """Token and input of the oldest waiting task of an activity; {} if there is none."""
-    from cirrus.flow import respond
-
-    found = respond.get_activity_task(managed.home(), activity_arn)
+    found = managed.client().activity_task(activity_arn)
     output.document({} if found is None else {"taskToken": found[0], "input": found[1]}, raw=raw)
