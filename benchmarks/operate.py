@@ -204,6 +204,8 @@ def measure(folder: Path, records: int, payloads: int) -> dict[str, float]:
     took = pages(client)
     figures = {f"page_ms: {name}": value for name, value in took.items()}
     figures["first_page_ms"] = max(took.values())
+    figures["search_s: item, ending, one"] = median(3, lambda: list(client.query(item="*_00123456")))
+    figures["search_s: output collection, none"] = median(3, lambda: list(client.query(output_collection="no-such")))
     figures["summary_ms"] = 1000 * median(5, client.summary)
     figures["summary_command_ms"] = 1000 * best(3, lambda: run([*CIRRUS, "manage", "local", "summary"], folder))
     figures["errors_ms"] = 1000 * median(3, lambda: list(client.errors()))

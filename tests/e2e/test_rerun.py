@@ -19,6 +19,8 @@ def write(payload, **_):
     if payload["process"][0].get("tasks", {}).get("write", {}).get("size", 1) < 5:
         raise ValueError("too small")
     return payload
+
+write.Parameters = {"properties": {"size": {"type": "integer"}}}
 """
 
 
@@ -51,6 +53,14 @@ def test_rerun_in_one_command(failed: Project) -> None:
     found = told(failed, "campaign", "show", "mend")
     assert (found["state"], found["counts"], found["failing"]) == ("DONE", {"COMPLETED": 6}, [])
     assert set(failed.states().values()) == {"COMPLETED"}
+
+
+def test_a_parameter_that_cannot_be_is_refused_before_anything_begins(failed: Project) -> None:
+    for words in (["--dry-run"], ["--name", "wrong"]):
+        refused = failed.cirrus("manage", "local", "rerun", "--set", "write.size=large", *words)
+        assert (refused.returncode, refused.stdout) == (1, b"")
+        assert b'process[0].tasks.write.size: "large" is not of type "integer"' in refused.stderr
+    assert failed.lines("manage", "local", "campaign", "list") == []
 
 
 def test_canaries_that_fail_stop_it_and_the_report_says_what_fails(failed: Project) -> None:

@@ -9,11 +9,15 @@ from typing import Any
 
 from cirrus.core.campaign import MOVES, CampaignState, Change, Options, changes, rerun_with
 from cirrus.core.instant import SECOND, iso
+from cirrus.core.jsontext import decode
+from cirrus.core.payload import accept
+from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import ENDED, State
 from cirrus.errors import CirrusError, NotFound
 from cirrus.flow.home import Home
 from cirrus.flow.query import records
+from cirrus.flow.submit import check
 from cirrus.ports.campaigns import Campaign, Failing, Member, Outcome
 from cirrus.ports.query import Query
 from cirrus.ports.queue import Message
@@ -89,7 +93,8 @@ def _told(group: Failing) -> dict[str, Any]:
 
 
 def preview(home: Home, query: Query, options: Options, *, sample: int = 5) -> Preview:
-    """What a campaign over a query would do; nothing is changed."""
+    """What a campaign over a query would do; nothing is changed. InvalidPayload if a parameter cannot be so."""
+    _check(home, query, options)
     counts: dict[State, int] = {}
     some: list[Record] = []
     for record in _members(home, query):
@@ -104,7 +109,11 @@ def preview(home: Home, query: Query, options: Options, *, sample: int = 5) -> P
 def start(
     home: Home, query: Query, options: Options, *, name: str, about: str = "", limit: int | None = None
 ) -> Report:
-    """Freeze the records of a query that have ended as the members of a new campaign, which runs from then on."""
+    """Freeze the records of a query that have ended as the members of a new campaign, which runs from then on.
+
+    InvalidPayload if a parameter cannot be what the options make it.
+    """
+    _check(home, query, options)
     now = home.clock()
     home.campaigns.begin(Campaign(name, CampaignState.PREPARING, now, options, about, fed=now))
     stream = islice(_members(home, query), limit)
@@ -117,6 +126,17 @@ def start(
 def _members(home: Home, query: Query) -> Iterator[Record]:
     wanted = tuple(state for state in query.states or tuple(ENDED) if state in ENDED)
     return (one for one in records(home, replace(query, states=wanted)) if one.execution_id) if wanted else iter(())
+
+
+def _check(home: Home, query: Query, options: Options) -> None:
+    """Hold changed parameters to what tasks declare, in one record of each workflow among the first."""
+    seen: set[str] = set()
+    for record in islice(_members(home, query), _PORTION) if options.parameters else ():
+        workflow = parse(record.payload_id).workflow
+        text = None if workflow in seen else _input(home, record.execution_id or "")
+        if text is not None:
+            seen.add(workflow)
+            check(home, accept(decode(rerun_with(text, options, record.execution_id or ""))))
 
 
 # ---------------------------------------------------------------- what operators ask for

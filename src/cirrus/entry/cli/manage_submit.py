@@ -58,6 +58,8 @@ def process(
     client = managed.client()
     made = _process(managed, workflow, definition, given)
     found = sources.files(places or [sources.STDIN])
+    if sources.STDIN in found and sys.stdin.isatty():
+        say("reading payloads from this terminal; Ctrl-D ends them")
     told = _Told(sources.size(found))
     texts = sources.texts(client.home.objects, found, told.read, features=made is not None and not together)
     texts = texts if made is None else compose(texts, made, together=together)

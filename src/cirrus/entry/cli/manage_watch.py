@@ -33,6 +33,8 @@ def watch(managed: Managed, /, counts: bool, interval: float, **given: Any) -> N
 
 def _records(managed: Managed, interval: float, given: dict[str, Any]) -> None:
     table = output.on_terminal()
+    if table:
+        output.say(f"watching {managed.name}: records as they change; interrupt to stop")
     for record in managed.client().watch(interval, **meant(**given)):
         if record is None:
             sys.stdout.flush()
