@@ -43,7 +43,7 @@ PURE_MAY = {
     *("datetime", "decimal", "difflib", "enum", "fnmatch", "functools", "hashlib", "heapq", "html", "io", "itertools"),
     *("json", "math", "posixpath"),
     *("numbers", "operator", "re", "string", "sys", "types", "typing", "unicodedata", "urllib.parse", "uuid"),
-    *("orjson", "jsonpath_ng", "jsonata", "yaml"),
+    *("orjson", "jsonpath_ng", "jsonata", "jsonschema_rs", "yaml"),
     "random",  # the class Random alone, which is given its seed: a test says so
 }
 # Modules of the pure part that need one thing more, and why.

@@ -35,6 +35,13 @@ from cirrus.settings import Deployment, Project, environment, find_project, load
 from cirrus.tasks import BUILTIN, INTERNAL
 from cirrus.workflows import ProjectWorkflows
 
+_LONGEST_CALL = 960
+_STORE_ON_AWS = (
+    "on AWS records are in DynamoDB, which checks its store itself and keeps 35 days to go back to"
+    " (`aws dynamodb restore-table-to-point-in-time`, or `create-backup` for a copy that stays);"
+    " `cirrus doctor --deployment NAME` looks the deployment over"
+)
+
 if TYPE_CHECKING:
     from cirrus.deployed import Deployed
     from cirrus.flow.work import Worker
@@ -130,25 +137,21 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
     targets = _targets(project, where, objects)
     database = backend("database", "sqlite")(where.root / "cirrus.db")
     state_db = backend("state_db", "sqlite")(database, _subscriptions(targets))
+    queue = backend("queue", "sqlite")(database, state_db)
     clock = _clock
     return Home(
         name=where.name,
         state_db=state_db,
-        queue=backend("queue", "sqlite")(database, state_db),
+        queue=queue,
         payloads=backend("payloads", "sqlite")(database, state_db, where.name, clock),
         journal=backend("journal", "sqlite")(database),
         callbacks=backend("callbacks", "sqlite")(database),
         outbox=backend("outbox", "sqlite")(database),
         retention=backend("retention", "sqlite")(database),
-        campaigns=backend("campaigns", "sqlite")(database),
+        campaigns=backend("campaigns", "sqlite")(database, queue),
         unit=database,
         objects=objects,
-        parameters=backend("parameters", "local")(
-            project.folder,
-            task_specs(project),
-            where.root / "parameters.json",
-            {*_hidden(project), *AMBIENT} if project.buckets else (),
-        ),
+        parameters=_declared(project, where),
         workflows=ProjectWorkflows(project.workflows, {*task_specs(project), PRE_BATCH, POST_BATCH}),
         targets=targets,
         clock=clock,
@@ -169,11 +172,19 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
     )
 
 
+def _declared(project: Project, where: Deployment, prefix: str = "") -> Any:
+    """What the project's tasks declare; names of functions begin with the prefix."""
+    hidden = {*_hidden(project), *AMBIENT} if project.buckets else ()
+    return backend("parameters", "local")(
+        project.folder, task_specs(project), where.root / "parameters.json", hidden, prefix
+    )
+
+
 def _open_aws(project: Project, where: Deployment, vault: Vault | None) -> Home:
     """The ports of a deployment on AWS, found by its pointer in the parameter store."""
     deployed = open_deployed(where)
     objects: Objects = backend("objects", "any")(opens=(vault or open_vault(project)).access)
-    home = deployed.home(objects=objects, checked=True)
+    home = deployed.home(objects=objects, checked=True, parameters=_declared(project, where, deployed.variables.prefix))
     return replace(home, buckets=where.buckets, payloads=_both_layouts(deployed))
 
 
@@ -182,15 +193,27 @@ def open_deployed(where: Deployment) -> Deployed:
     from cirrus.deployed import Deployed
     from cirrus.variables import read_variables
 
+    variables = read_variables(deployed_variables(where), f"/cirrus/deployments/{where.pointer or where.name}")
+    return Deployed(variables, _clients(where, variables.cli_role), where.name)
+
+
+def deployed_variables(where: Deployment) -> dict[str, str]:
+    """Every variable of a deployment on AWS, as the parameter store has them; NotFound without a pointer."""
     if where.home != "aws":
         raise ConfigError("cirrus.toml", [f"deployments.{where.name}.home: 'aws' is expected, not {where.home!r}"])
-    clients = backend("clients", "aws")(where.region, profile=where.profile)
-    pointer = where.pointer or where.name
-    found = backend("parameters", "aws")(clients).variables(pointer)
-    variables = read_variables(found, f"/cirrus/deployments/{pointer}")
-    if variables.cli_role:
-        clients = backend("clients", "aws")(where.region, profile=where.profile, role=variables.cli_role)
-    return Deployed(variables, clients, where.name)
+    found: dict[str, str] = backend("parameters", "aws")(_clients(where)).variables(where.pointer or where.name)
+    return found
+
+
+def _clients(where: Deployment, role: str | None = None, **more: Any) -> Any:
+    return backend("clients", "aws")(where.region, profile=where.profile, role=role, **more)
+
+
+def open_functions(where: Deployment) -> Any:
+    """The functions of a deployment on AWS; a call is made once, and waited for as long as a function may take."""
+    variables = open_deployed(where).variables
+    once = _clients(where, variables.cli_role, attempts=1, read_seconds=_LONGEST_CALL)
+    return backend("functions", "aws")(once, variables.prefix)
 
 
 def _both_layouts(deployed: Deployed) -> Any:
@@ -214,10 +237,10 @@ def open_migration(where: Deployment, *, good: str | None = None) -> Any:
     )
 
 
-def _need_local(where: Deployment, what: str) -> None:
-    """ConfigError where a deployment has no control process and no store of ours."""
+def _need_local(where: Deployment, instead: str) -> None:
+    """ConfigError where a deployment has no control process and no store of ours; it says what there is instead."""
     if where.home == "aws":
-        raise ConfigError("cirrus.toml", [f"deployments.{where.name}.home: {what} is done by services of AWS there"])
+        raise ConfigError("cirrus.toml", [f"deployments.{where.name}.home: {instead}"])
 
 
 @contextmanager
@@ -277,7 +300,7 @@ def open_worker(
     """A control process for a deployment; with `only`, for these payload ids alone."""
     from cirrus.flow.work import Worker
 
-    _need_local(where, "the work")
+    _need_local(where, "on AWS the deployment's functions do the work as it comes: there is nothing to start")
     vault = open_vault(project)
     compute = open_compute(project, where, workers=workers, vault=vault)
     about = f"pid {os.getpid()} on {socket.gethostname()}"
@@ -297,7 +320,7 @@ def open_worker(
 
 def open_upkeep(where: Deployment) -> Upkeep:
     """What looks a deployment's store over and copies it; StoreError if there is none."""
-    _need_local(where, "checking and backing up the store")
+    _need_local(where, _STORE_ON_AWS)
     upkeep: Upkeep = backend("upkeep", "sqlite")(where.root / "cirrus.db")
     return upkeep
 

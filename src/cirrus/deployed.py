@@ -8,54 +8,49 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from cirrus.backends import backend
 from cirrus.core.execution_id import Arns
+from cirrus.core.instant import SECOND
 from cirrus.flow.home import Home, Limits, Workflows
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
-from cirrus.ports.parameters import Checked, Parameters
+from cirrus.ports.parameters import Parameters
 from cirrus.ports.target import Target
 from cirrus.variables import Variables
 
 EVENTS, ITEMS, QUEUE = "events", "items", "queue"
+_UNSEEN = 300 * SECOND  # counts of a queue of SQS come right within a minute or so
 
 
-class Unread:
-    """Workflows that are not looked at: that one is missing is found out when it is started."""
-
-    def names(self) -> list[str]:
-        """None."""
-        return []
-
-    def definition(self, name: str) -> bytes:
-        """Nothing."""
-        return b""
+@lru_cache(maxsize=16)
+def _of_table(clients: Any, table: str) -> Any:
+    """One for all calls of a function: it is asked once."""
+    return backend("vocabulary", "aws")(backend("tables", "aws")(clients), table)
 
 
-class Undeclared:
-    """Parameters of tasks that are not checked: functions know nothing of the tasks that they start."""
-
-    def check(self, definition: bytes, tasks: Mapping[str, Any]) -> Checked:
-        """Nothing is wrong."""
-        return Checked()
-
-    def schema(self, definition: bytes) -> dict[str, Any]:
-        """A schema that takes anything."""
-        return {}
+@lru_cache(maxsize=16)
+def _held(clients: Any, table: str | None) -> Any:
+    """One for all calls of a function: pauses are not asked for with each message."""
+    return backend("pauses", "aws")(backend("tables", "aws")(clients), table)
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A deployment's clients and variables, from which homes are made for one piece of work after another."""
+    """A deployment's clients and variables, from which homes are made for one piece of work after another.
+
+    `declared` has the `workflows` and what their `tasks` declare, where functions know that.
+    """
 
     variables: Variables
     clients: Any
     name: str = "aws"
     clock: Callable[[], int] = lambda: time.time_ns() // 1000
     chance: Callable[[], int] = lambda: secrets.randbits(63)
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
     def queue(self) -> Any:
         """The deployment's queue."""
@@ -66,12 +61,18 @@ class Deployed:
             self.payloads(),
             bulk=where.bulk_queue_url,
             dead=where.dead_queue_url,
+            held=_held(self.clients, where.outbox_table),
             root=where.payload_root,
         )
 
     def payloads(self) -> Any:
         """The deployment's payload store."""
         return backend("payloads", "aws")(self.clients, self.variables.payload_bucket)
+
+    def vocabulary(self) -> Any:
+        """Who knows its word for a good end: what it says itself, or else its table."""
+        said = self.variables.vocabulary
+        return backend("vocabulary", "said")(said) if said else _of_table(self.clients, self.variables.state_db)
 
     @property
     def arns(self) -> Arns:
@@ -120,15 +121,19 @@ class Deployed:
             subscriptions=Subscriptions(
                 events=(EVENTS,) if EVENTS in targets else (), items=(ITEMS,) if ITEMS in targets else ()
             ),
-            vocabulary=backend("vocabulary", "aws")(where.vocabulary),
+            vocabulary=self.vocabulary(),
             metrics=metrics,
             remove=payloads.remove,
             root=root,
+            ages=where.ages,
+            uses=backend("uses", "aws")(tables, where.outbox_table) if where.lineage and where.outbox_table else None,
         )
         queue.announce = state_db.note
+        queue.unsent = lambda: outbox.waiting(QUEUE)[0]
         priorities = state_db.priorities if where.bulk_queue_url else None
         targets[QUEUE] = backend("target", "aws-queue")(queue, self.clock, priorities)
-        workflows: Workflows = backend("workflows", "aws")(engine) if checked else Unread()
+        stated = backend("workflows", "stated")(self.declared.get("workflows", {}))
+        workflows: Workflows = backend("workflows", "aws")(engine) if checked else stated
         return Home(
             name=self.name,
             state_db=state_db,
@@ -137,10 +142,10 @@ class Deployed:
             journal=backend("journal", "aws")(self.clients, engine),
             callbacks=backend("callbacks", "aws")(self.clients),
             outbox=outbox,
-            campaigns=backend("campaigns", "aws")("campaigns", "pipe `get-payloads --rerun` into `process`"),
+            campaigns=backend("campaigns", "aws")(tables, where.outbox_table, outbox, where.state_db),
             unit=backend("unit", "aws")(),
             retention=backend("retention", "aws")(),
-            parameters=parameters or Undeclared(),
+            parameters=parameters or backend("parameters", "stated")(self.declared.get("tasks", {})),
             objects=objects or backend("objects", "aws")(self.clients),
             workflows=workflows,
             targets=targets,
@@ -148,7 +153,7 @@ class Deployed:
             chance=self.chance,
             changes=lambda: 0,
             root=root,
-            limits=replace(Limits(), lease=where.lease),
+            limits=replace(Limits(), lease=where.lease, unseen=_UNSEEN),
             engine=engine,
             arns=self.arns,
         )
@@ -158,7 +163,7 @@ class Deployed:
         targets: dict[str, Target] = {}
         for name, arn in ((EVENTS, where.event_topic_arn), (ITEMS, where.publish_topic_arn)):
             if arn:
-                targets[name] = backend("target", "aws-topic")(self.clients, arn, good=where.vocabulary)
+                targets[name] = backend("target", "aws-topic")(self.clients, arn, vocabulary=self.vocabulary())
         if where.metric_namespace:
             counted = backend("target", "aws-counted")
             targets[EVENTS] = counted(targets.get(EVENTS), where.metric_namespace)

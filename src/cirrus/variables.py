@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cirrus.core.instant import SECOND
+from cirrus.core.state import State
 from cirrus.errors import ConfigError
 
 
@@ -36,8 +37,10 @@ TABLE = (
     Variable("CIRRUS_WORKFLOW_LOG_GROUP", "log_group", "the log group of workflow events"),
     Variable("CIRRUS_WORKFLOW_METRIC_NAMESPACE", "metric_namespace", "where workflow metrics are counted"),
     Variable("CIRRUS_CLI_IAM_ARN", "cli_role", "the role that the command line assumes"),
-    Variable("CIRRUS_VOCABULARY", "vocabulary", "the word for a good end: COMPLETED (the default) or SUCCEEDED"),
+    Variable("CIRRUS_VOCABULARY", "vocabulary", "the word for a good end, COMPLETED or SUCCEEDED; that of the table"),
     Variable("CIRRUS_CLAIM_LEASE", "claim_lease", "how many seconds a claim that was not started stays untouched"),
+    Variable("CIRRUS_LINEAGE", "lineage", "'on' keeps which executions were given and made which Items"),
+    Variable("CIRRUS_RECORD_AGES", "record_ages", "how many seconds records are kept, by end state: FAILED=7776000,…"),
     Variable("CIRRUS_LOG_LEVEL", "log_level", "how much functions log"),
 )
 
@@ -61,9 +64,17 @@ class Variables:
     log_group: str | None = None
     metric_namespace: str | None = None
     cli_role: str | None = None
-    vocabulary: str = "COMPLETED"
+    vocabulary: str | None = None
     claim_lease: str = "120"
+    lineage: str | None = None
+    record_ages: str | None = None
     log_level: str = "INFO"
+
+    @property
+    def ages(self) -> dict[State, int]:
+        """For how long records are kept after their end, in microseconds by end state; ValueError if it is none."""
+        pairs = [one.partition("=") for one in (self.record_ages or "").split(",") if one]
+        return {State.parse(state): int(age) * SECOND for state, _, age in pairs}
 
     @property
     def lease(self) -> int:
@@ -83,9 +94,17 @@ def read_variables(given: Mapping[str, str], source: str) -> Variables:
     arn = found.get("base_workflow_arn", "arn:a:states:r:0:stateMachine:")
     if ":stateMachine:" not in arn:
         problems.append(f"CIRRUS_BASE_WORKFLOW_ARN: an ARN with ':stateMachine:' is expected, not {arn!r}")
+    variables = Variables(**({**_NEEDED, **found}))
+    try:
+        _ = variables.ages
+    except ValueError:
+        problems.append(f"CIRRUS_RECORD_AGES: FAILED=7776000,… is expected, not {variables.record_ages!r}")
     if problems:
         raise ConfigError(source, problems)
-    return Variables(**found)
+    return variables
+
+
+_NEEDED = {one.field: "" for one in TABLE if one.needed}
 
 
 def environment() -> dict[str, str]:

@@ -30,18 +30,19 @@ class Scene:
     clients: Clients
     heard: str
 
-    def payload(self, name: str = "a", workflow: str = "w", **more: Any) -> dict[str, Any]:
+    def payload(self, name: str = "a", workflow: Any = "w", **more: Any) -> dict[str, Any]:
         return document(name, process=workflow, **more)
 
-    def sqs_event(self, *bodies: Any, attempts: int = 1) -> dict[str, Any]:
-        """An event as SQS gives it to a function."""
+    def sqs_event(self, *bodies: Any, attempts: int = 1, since: int | None = None) -> dict[str, Any]:
+        """An event as SQS gives it to a function; `since` is when it was given first, in milliseconds."""
+        first = {} if since is None else {"ApproximateFirstReceiveTimestamp": str(since)}
         texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
         records = [
             {
                 "messageId": f"m{n}",
                 "receiptHandle": f"r{n}",
                 "body": text,
-                "attributes": {"ApproximateReceiveCount": str(attempts)},
+                "attributes": {"ApproximateReceiveCount": str(attempts), **first},
                 "eventSource": "aws:sqs",
             }
             for n, text in enumerate(texts)

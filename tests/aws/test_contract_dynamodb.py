@@ -7,13 +7,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cirrus.adapters.aws.attributes import Vocabulary
+from cirrus.adapters.aws.attributes import Said, Vocabulary
+from cirrus.adapters.aws.campaigns import DynamoCampaigns
 from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.lifecycle import LifecycleRules
-from cirrus.adapters.aws.outbox import DynamoOutbox
-from cirrus.adapters.aws.state_db import QUEUE, DynamoStateDb
+from cirrus.adapters.aws.outbox import QUEUE, DynamoOutbox
+from cirrus.adapters.aws.state_db import DynamoStateDb
 from cirrus.adapters.aws.tables import Tables
-from cirrus.adapters.memory.campaigns import MemoryCampaigns
+from cirrus.adapters.aws.topics import QueueTarget
+from cirrus.adapters.aws.uses import ItemUses
 from cirrus.adapters.memory.journal import MemoryJournal
 from cirrus.adapters.memory.payloads import MemoryPayloads
 from cirrus.adapters.memory.queue import MemoryQueue
@@ -27,7 +29,9 @@ from cirrus.core.state import State
 from cirrus.ports.queue import Message
 from cirrus.ports.state_db import Query
 from cirrus.testing.builders import AT, begin, ending, finish, payload_id
+from cirrus.testing.campaigns import CampaignsContract
 from cirrus.testing.failures import FailuresContract
+from cirrus.testing.items import ItemsContract
 from cirrus.testing.outbox import OutboxContract
 from cirrus.testing.pages import many_records
 from cirrus.testing.ports import SUBSCRIPTIONS, Connect, Ports, PortsContract
@@ -44,7 +48,8 @@ class Dynamo(PortsContract):
     own_engine = False
     groups = False
     keeps_sent = False
-    vocabulary = Vocabulary()
+    vocabulary: Vocabulary = Said()
+    lineage = False
 
     @pytest.fixture
     def own_tables(self, tables: tuple[Clients, str, str]) -> Any:
@@ -71,6 +76,7 @@ class Dynamo(PortsContract):
                 chance=partial(Random().getrandbits, 63),
                 subscriptions=SUBSCRIPTIONS,
                 vocabulary=self.vocabulary,
+                uses=ItemUses(reads, sent) if self.lineage else None,
             )
             return Ports(
                 state_db=state_db,
@@ -79,7 +85,7 @@ class Dynamo(PortsContract):
                 journal=MemoryJournal(store),
                 outbox=outbox,
                 retention=LifecycleRules(),
-                campaigns=MemoryCampaigns(store),
+                campaigns=DynamoCampaigns(reads, sent, outbox, state),
                 unit=store,
             )
 
@@ -94,9 +100,8 @@ class Dynamo(PortsContract):
         return [one for one in found if payload_id in {None, one.payload_id}]
 
     def forward(self, ports: Ports) -> None:
-        for one in ports.outbox.take(QUEUE, 10_000, owner="t", now=FAR, until=FAR):
-            known = ports.state_db.priorities([one.payload_id])  # type: ignore[attr-defined]
-            ports.queue.put([Message(one.body, priority=known.get(one.payload_id, 0))], AT)
+        target = QueueTarget(ports.queue, lambda: AT, ports.state_db.priorities)  # type: ignore[attr-defined]
+        target.send(ports.outbox.take(QUEUE, 10_000, owner="t", now=FAR, until=FAR))
 
 
 class TestStateDb(Dynamo, StateDbContract):
@@ -131,6 +136,14 @@ class TestFailures(Dynamo, FailuresContract):
 
 
 class TestOutbox(Dynamo, OutboxContract):
+    pass
+
+
+class TestItems(Dynamo, ItemsContract):
+    lineage = True
+
+
+class TestCampaigns(Dynamo, CampaignsContract):
     pass
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -75,6 +78,21 @@ def test_url_that_leads_nowhere_ends_in_quarantine(scene: Scene) -> None:
     assert scene.event_types() == ["RECORD_EXTRACT_FAILED"]
 
 
+def test_declared_parameters_are_checked_wherever_a_payload_comes_from(scene: Scene) -> None:
+    machine = {"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "arn:aws:lambda:local:0:function:cut"}}}
+    schema = {"type": "object", "properties": {"size": {"type": "integer"}}, "additionalProperties": False}
+    declared = {"workflows": {"w": json.dumps(machine)}, "tasks": {"cut": {"key": "cut", "schema": schema}}}
+    where = replace(scene.where, declared=declared)
+    wrong = scene.payload("wrong", workflow=[{"workflow": "w", "tasks": {"cut": {"sise": 3}}}])
+    good = scene.payload("good", workflow=[{"workflow": "w", "tasks": {"cut": {"size": 3}}}])
+    assert process.handle(where, scene.sqs_event(wrong, good, scene.payload(workflow="x")), "o")["started"] == 1
+    (kept,) = where.queue().quarantined()
+    assert "process[0].tasks.cut.sise: is unknown; did you mean 'size'?" in kept.reason
+    assert scene.state("scenes/workflow-w/good") == "PROCESSING"
+    assert scene.state("scenes/workflow-w/wrong") is None
+    assert "NOT_A_PROCESS_PAYLOAD" in scene.event_types()
+
+
 @pytest.mark.parametrize("wrap", ["plain", "sns", "sqs of sns", "direct", "batch", "url"])
 def test_payloads_come_in_many_ways(scene: Scene, wrap: str) -> None:
     text = json.dumps(scene.payload())
@@ -100,6 +118,25 @@ def test_what_is_running_or_done_is_skipped_with_its_last_execution(scene: Scene
     assert sorted(body["event_type"] for body in told) == ["ALREADY_PROCESSING", "DUPLICATE_ID_ENCOUNTERED"]
     skipped = next(body for body in told if body["event_type"] == "ALREADY_PROCESSING")
     assert skipped["execution"].endswith(next_execution_id(P, ()))
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_message_whose_function_died_late_runs_nothing_twice_and_is_told_of(scene: Scene, ended: bool) -> None:
+    """It was claimed and started; then its function died, before it had sent its events or answered SQS."""
+    since = scene.where.clock() // 1000
+    payload = scene.payload(workflow=[{"workflow": "w", "replace": True}])
+    home = scene.where.home(event=scene.sqs_event(payload))
+    process.start(home, process.process(home, home.queue.given, None, home.clock()), home.clock())  # type: ignore[attr-defined]
+    assert scene.told() == []
+    if ended:
+        update_state.handle(scene.where, end(scene), "o")
+        scene.told()
+    again = scene.sqs_event(payload, attempts=2, since=since)
+    assert process.handle(scene.where, again, "o") == {"batchItemFailures": [], "started": 0}
+    assert scene.event_types() == ["CLAIMED_PROCESSING", "STARTED_PROCESSING"]
+    assert len(scene.where.home().state_db.get([P])[P].executions) == 1
+    later = scene.sqs_event(payload, attempts=2, since=since + 60_000)  # another message, that came later
+    assert process.handle(scene.where, later, "o")["started"] == int(ended)
 
 
 def test_missing_state_machine_ends_the_payload_and_says_so(scene: Scene) -> None:
@@ -140,6 +177,40 @@ def test_v2_words_are_kept(scene: Scene) -> None:
     scene.told()
     process.handle(v2.where, scene.sqs_event(scene.payload()), "o")
     assert scene.event_types() == ["ALREADY_SUCCEEDED"]
+
+
+def old_row(scene: Scene, name: str, word: str, stamp: str, group: str = "scenes_w") -> None:
+    row = {"collections_workflow": group, "itemids": name, "state_updated": f"{word}_{stamp}", "updated": stamp}
+    table = scene.where.variables.state_db
+    scene.clients("dynamodb").put_item(TableName=table, Item={key: {"S": value} for key, value in row.items()})
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [((), "COMPLETED"), (("SUCCEEDED",), "SUCCEEDED"), (("SUCCEEDED", "COMPLETED"), "COMPLETED")]
+)
+def test_word_for_a_good_end_is_the_last_that_the_table_holds(
+    scene: Scene, words: tuple[str, ...], expected: str
+) -> None:
+    old_row(scene, "failed", "FAILED", "2024-01-01T00:00:00+00:00", "a_w")
+    for n, word in enumerate(words):
+        old_row(scene, word, word, f"2024-01-0{n + 1}T00:00:00+00:00")
+    process.handle(scene.where, scene.sqs_event(scene.payload()), "o")
+    update_state.handle(scene.where, end(scene), "o")
+    key = {"collections_workflow": {"S": "scenes_w"}, "itemids": {"S": "a"}}
+    row = scene.clients("dynamodb").get_item(TableName=scene.where.variables.state_db, Key=key)["Item"]
+    assert row["state_updated"]["S"].startswith(f"{expected}_")
+
+
+def test_ends_say_when_their_records_expire(scene: Scene) -> None:
+    ages = scene.with_variables(record_ages="FAILED=7776000")
+    process.handle(ages.where, scene.sqs_event(scene.payload()), "o")
+    update_state.handle(ages.where, end(scene, "FAILED", error="E", cause="x"), "o")
+    key = {"collections_workflow": {"S": "scenes_w"}, "itemids": {"S": "a"}}
+    read = partial(scene.clients("dynamodb").get_item, TableName=scene.where.variables.state_db, Key=key)
+    expires = int(read()["Item"]["expires"]["N"])
+    assert 7_776_000 - 60 <= expires - time.time() <= 7_776_000
+    process.handle(ages.where, scene.sqs_event(scene.payload()), "o")
+    assert "expires" not in read()["Item"]
 
 
 # ---------------------------------------------------------------- ends

@@ -33,14 +33,15 @@ class Memory(PortsContract):
 
         def connect() -> Ports:
             state_db = MemoryStateDb(store, SUBSCRIPTIONS)
+            queue = MemoryQueue(store, state_db)
             return Ports(
                 state_db=state_db,
-                queue=MemoryQueue(store, state_db),
+                queue=queue,
                 payloads=MemoryPayloads(store, "test", lambda: AT + next(ticks)),
                 journal=MemoryJournal(store),
                 outbox=MemoryOutbox(store),
                 retention=MemoryRetention(store),
-                campaigns=MemoryCampaigns(store),
+                campaigns=MemoryCampaigns(store, queue),
                 unit=store,
             )
 

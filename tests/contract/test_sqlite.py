@@ -44,14 +44,15 @@ class Sqlite(PortsContract):
             database = Database(way / "cirrus.db")
             databases.append(database)
             state_db = SqliteStateDb(database, SUBSCRIPTIONS)
+            queue = SqliteQueue(database, state_db)
             return Ports(
                 state_db=state_db,
-                queue=SqliteQueue(database, state_db),
+                queue=queue,
                 payloads=SqlitePayloads(database, state_db, "test", lambda: AT + next(ticks)),
                 journal=SqliteJournal(database),
                 outbox=SqliteOutbox(database),
                 retention=SqliteRetention(database),
-                campaigns=SqliteCampaigns(database),
+                campaigns=SqliteCampaigns(database, queue),
                 unit=database,
             )
 

@@ -19,6 +19,7 @@ NO_RESOURCES = {
     "batch:TerminateJob",
     "cloudwatch:GetMetricData",
     "ecr:GetAuthorizationToken",
+    "lambda:ListFunctions",
     "states:ListStateMachines",
     "states:SendTaskFailure",
     "states:SendTaskHeartbeat",
@@ -114,7 +115,11 @@ def test_buckets_are_closed_encrypted_and_expire(resources: dict[str, Any]) -> N
         assert set(one["PublicAccessBlockConfiguration"].values()) == {True}
         assert one["BucketEncryption"]
     rules = buckets["PayloadBucket"]["LifecycleConfiguration"]["Rules"]
-    assert [(one["Prefix"], one["ExpirationInDays"]) for one in rules if "Prefix" in one] == [("cirrus/tmp/", 10)]
+    assert [(one["Prefix"], one["ExpirationInDays"]) for one in rules if "Prefix" in one] == [
+        ("cirrus/tmp/oversized/", 10),
+        ("cirrus/tmp/batch/", 10),
+        ("cirrus/tmp/invalid/", 14),
+    ]
     for name in buckets:
         assert resources[name]["DeletionPolicy"] == "Retain"
         (statement,) = resources[f"{name}Policy"]["Properties"]["PolicyDocument"]["Statement"]
@@ -241,6 +246,47 @@ def test_pointer_is_found_by_the_command_line(resources: dict[str, Any]) -> None
     pointer = resources["Pointer"]["Properties"]
     assert pointer["Name"] == "/cirrus/deployments/prod"
     assert json.loads(pointer["Value"]) == {"type": "parameter_store", "value": "/cirrus/stacks/sentinel-prod/"}
+
+
+RETENTION = """
+[deployments.prod.retention]
+logs = "45d"
+tmp = "3d"
+invalid = "7d"
+records = { COMPLETED = "200d", FAILED = "120d", INVALID = "120d", ABORTED = "120d" }
+"""
+
+
+def test_retention_becomes_rules_of_the_services(tmp_path: Path) -> None:
+    found = deployer(small(tmp_path / "p", RETENTION))
+    made = json.loads(found.template)["Resources"]
+    rules = made["PayloadBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {one["Prefix"]: one["ExpirationInDays"] for one in rules if "Prefix" in one} == {
+        "cirrus/tmp/oversized/": 3,
+        "cirrus/tmp/batch/": 3,
+        "cirrus/tmp/invalid/": 7,
+        "cirrus/executions/": 201,
+    }
+    assert {one["RetentionInDays"] for one in of(made, "AWS::Logs::LogGroup").values()} == {60}
+    told = made["UpdateStateFunction"]["Properties"]["Environment"]["Variables"]["CIRRUS_RECORD_AGES"]
+    assert told == "ABORTED=10368000,COMPLETED=17280000,FAILED=10368000,INVALID=10368000"
+    assert made["StateTable"]["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert found.lint() == []
+
+
+def test_what_aws_does_not_keep_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"prod\.retention\.records: at least 90d is expected on AWS for FAILED"):
+        deployer(small(tmp_path / "p", '\n[deployments.prod.retention]\nrecords = { FAILED = "30d" }\n'))
+    more = '\n[deployments.prod.retention]\nhistories = "30d"\nevents = "5d"\n'
+    more += 'logs = { FAILED = "90d", COMPLETED = "7d" }\n'
+    more += '[workflows.greet]\nmax_running = 3\n[collections.scenes]\nrate = "10/s"\n'
+    assert [one.partition(": ")[0] for one in deployer(small(tmp_path / "q", more)).unkept()] == [
+        "workflows.greet.max_running",
+        "collections.scenes.rate",
+        "retention.histories",
+        "retention.events",
+        "retention.logs",
+    ]
 
 
 def test_buckets_may_be_brought(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ ASKED: dict[str, Ask] = {
     "what was cancelled": lambda one: SqliteJournal(one).cancelled("o"),
     "answers": lambda one: SqliteCallbacks(one).take("o"),
     "the next task of an activity": lambda one: SqliteCallbacks(one).next_activity("work"),
-    "campaigns that are active": lambda one: SqliteCampaigns(one).active(),
+    "campaigns that are active": lambda one: SqliteCampaigns(one, queue(one)).active(),
     "take deliveries": lambda one: SqliteOutbox(one).take("hook", 9, owner="o", now=LATER, until=LATER + DAY),
     "take deliveries of a target that is down": lambda one: SqliteOutbox(one).take(
         "down", 9, owner="o", now=LATER, until=LATER + DAY

@@ -19,7 +19,7 @@ from cirrus.client.watching import changes, summaries
 from cirrus.core.bucket import Reference
 from cirrus.core.campaign import Options
 from cirrus.core.event import WorkflowEvent
-from cirrus.core.instant import iso
+from cirrus.core.instant import SECOND, iso
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING
@@ -323,6 +323,16 @@ class Client(Keeping):
         """The tasks that workflows may name: the project's and the built-in ones."""
         return app.task_specs(self.project)
 
+    def functions(self) -> list[dict[str, Any]]:
+        """The functions of a deployment on AWS, by name: what runs them, and their limits."""
+        return sorted(app.open_functions(self.deployment).all(), key=lambda one: str(one["name"]))
+
+    def _call(self, name: str, payload: bytes) -> Outcome:
+        started = self.home.clock() / SECOND
+        called = app.open_functions(self.deployment).call(name, payload)
+        ended = self.home.clock() / SECOND
+        return Outcome("invoke", called.output, called.error, called.cause, called.log, started, ended)
+
     def parameters(self, workflow: str) -> dict[str, Any]:
         """The JSON schema of the parameters (`tasks`) of a workflow: the union of what its tasks declare."""
         return self.home.parameters.schema(self.home.workflows.definition(workflow))
@@ -330,8 +340,11 @@ class Client(Keeping):
     def invoke(self, task: str, payload: Payload, timeout: float | None = None) -> Outcome:
         """Call one task in a worker process, outside of any workflow; nothing is recorded. `timeout` in seconds.
 
-        NotFound if there is no such task. What it raises is in the outcome.
+        On AWS it is a function of the deployment, Cirrus's own or a task's, which has its own time limit. NotFound if
+        there is none of that name. What it raises is in the outcome.
         """
+        if self.deployment.home == "aws":
+            return self._call(task, _text(payload))
         if task not in self.tasks:
             raise NotFound("task", task, f"there are: {', '.join(sorted(self.tasks))}")
         compute = app.open_compute(self.project, self.deployment, workers=1)

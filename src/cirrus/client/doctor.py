@@ -27,6 +27,7 @@ from cirrus.core.bucket import Access, bucket_of
 from cirrus.core.path_template import is_url
 from cirrus.errors import CirrusError, ConfigError, InvalidDefinition
 from cirrus.flow.check import check as look_over
+from cirrus.settings.cloud import unkept
 
 GOOD, DOUBTFUL, BAD = "ok", "warning", "problem"
 OLDEST, NEWEST = (3, 11), (3, 14)
@@ -35,6 +36,8 @@ _LITTLE, _LEAST = 5_000_000_000, 200_000_000
 _SKEW = 5.0
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*([^;]*)(;.*)?")
 _BOUND = re.compile(r"(>=|<)\s*(\d+(?:\.\d+)*)")
+_NOBODY = "doctor/workflow-doctor/nobody"
+_NOTHING = "cirrus/tmp/doctor/nothing.json"
 _GEO = ("GTiff", "COG", "JP2OpenJPEG")
 
 
@@ -51,7 +54,10 @@ class Diagnosis:
 def examine(client: Client) -> Iterator[Diagnosis]:
     """Everything that can be found out; a check that breaks is a finding itself, told once."""
     said: set[str] = set()
+    on_aws = _is_on_aws(client)
     for name, look in _CHECKS.items():
+        if name in (_LOCAL if on_aws else _CLOUD):
+            continue
         try:
             yield from look(client)
         except CirrusError as error:
@@ -295,6 +301,65 @@ def _try_store(client: Client, place: str) -> None:
     app.open_trial_of(access).write(f"{prefix}/" if prefix else "")
 
 
+# ---------------------------------------------------------------- a deployment on AWS
+
+
+def _is_on_aws(client: Client) -> bool:
+    try:
+        return client.deployment.home == "aws"
+    except CirrusError:
+        return False
+
+
+def _aws(client: Client) -> Iterator[Diagnosis]:
+    """Whether its parts can be reached with the rights at hand, each by what is asked of it every day."""
+    where = app.open_deployed(client.deployment)
+    home, variables = client.home, where.variables
+    yield Diagnosis("aws", GOOD, f"found in the parameter store; region {where.clients.region}")
+    looks: dict[str, Callable[[], object]] = {
+        f"the table {variables.state_db}": lambda: home.state_db.get([_NOBODY]),
+        f"the bucket {variables.payload_bucket}": lambda: home.payloads.get_many([home.payloads.url(_NOTHING)]),
+        f"the queue {variables.process_queue_url}": home.queue.depth,
+        "the state machines": home.workflows.names,
+    }
+    for what, look in looks.items():
+        yield _reached(what, look)
+    word = where.vocabulary().good
+    yield Diagnosis("aws", GOOD, f"the word for a good end is {word}")
+
+
+def _reached(what: str, look: Callable[[], object]) -> Diagnosis:
+    try:
+        look()
+    except CirrusError as error:
+        return Diagnosis("aws", BAD, f"{what}: {error}", "see to it that it is there, and that you may use it")
+    return Diagnosis("aws", GOOD, f"{what} can be reached")
+
+
+def _guarantees(client: Client) -> Iterator[Diagnosis]:
+    """What is weaker than a project or a deployment could have it."""
+    variables = app.open_deployed(client.deployment).variables
+    if variables.outbox_table is None:
+        told = "without CIRRUS_OUTBOX_TABLE what an end must send can be lost with the function that wrote the end"
+        advice = "deploy it with `cirrus deploy`, or make the table and name it: campaigns and pauses need it, too"
+        yield Diagnosis("guarantees", DOUBTFUL, told, advice)
+    else:
+        yield Diagnosis("guarantees", GOOD, "what an end must send is written with it")
+    if variables.dead_queue_url is None:
+        told = "without CIRRUS_DEAD_QUEUE_URL refused messages are kept in the bucket, and cannot be listed"
+        yield Diagnosis("guarantees", DOUBTFUL, told, "name the dead letter queue of the queue of payloads")
+    for one in unkept(client.project.throttle):
+        yield Diagnosis("guarantees", DOUBTFUL, one, "or take the limit out of cirrus.toml")
+
+
+def _dead(client: Client) -> Iterator[Diagnosis]:
+    kept = client.home.queue.quarantined(10)
+    if kept:
+        some = "10 or more" if len(kept) == 10 else str(len(kept))
+        advice = f"cirrus manage {client.name} quarantine list"
+        yield Diagnosis("quarantine", DOUBTFUL, f"{some} messages; the newest: {kept[0].reason}", advice)
+
+
 def _buckets(client: Client) -> Iterator[Diagnosis]:
     for one in client.buckets():
         good = one.status in {"found", "anonymous", "from the environment"}
@@ -303,7 +368,7 @@ def _buckets(client: Client) -> Iterator[Diagnosis]:
 
 
 def _deliveries(client: Client) -> Iterator[Diagnosis]:
-    if not (client.deployment.root / "cirrus.db").exists():
+    if client.deployment.home == "local" and not (client.deployment.root / "cirrus.db").exists():
         return
     for target in client.home.outbox.ledger():
         if target.parked:
@@ -326,5 +391,10 @@ _CHECKS: dict[str, Callable[[Client], Iterator[Diagnosis]]] = {
     "disk": _disk,
     "stores": _stores,
     "buckets": _buckets,
+    "aws": _aws,
+    "guarantees": _guarantees,
+    "quarantine": _dead,
     "deliveries": _deliveries,
 }
+_LOCAL = frozenset({"database", "clock", "disk", "stores"})
+_CLOUD = frozenset({"aws", "guarantees", "quarantine"})

@@ -46,4 +46,11 @@ class Opened:
             "CIRRUS_DATA": where.data,
             "CIRRUS_CATALOG": where.catalog or "",
         }
-        return environment() | dict(where.variables) | own
+        return environment() | self.variables | own
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The deployment's variables: on AWS those of the parameter store, and over them those of cirrus.toml."""
+        where = self.deployment
+        stored = app.deployed_variables(where) if where.home == "aws" else {}
+        return stored | dict(where.variables)

@@ -7,25 +7,33 @@ same code is uploaded once, and functions whose code is the same are not touched
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+from cirrus.adapters.aws.declared import FILE
+from cirrus.backends import backend
+from cirrus.core.reserved import POST_BATCH, PRE_BATCH
 from cirrus.deploying.layout import Layout
 from cirrus.errors import CirrusError, ConfigError
+from cirrus.workflows import ProjectWorkflows
 
 LARGEST = 250 * 1024 * 1024
 _PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
 _GLIBC = {"3.11": 26, "3.12": 34, "3.13": 34, "3.14": 34}
 _WHEELS = (34, 31, 28, 27, 26, 24, 17)
 _SKIPPED = frozenset({"__pycache__", "bin", "node_modules"})
+NOTHING: Mapping[str, Path] = MappingProxyType({})
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TIMEOUT = 1800
@@ -50,11 +58,32 @@ def build_code(layout: Layout, folder: Path) -> tuple[Zip, Zip | None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     own = _own_requirements()
-    control = _zipped(layout, folder, "control", _installed(layout, folder, own), ())
+    control = _zipped(layout, folder, "control", _installed(layout, folder, own), (), _declared(layout, folder))
     if all(layout.image(name) for name in layout.functions):
         return control, None
     more = _lines(layout.cloud.requirements) if layout.cloud.requirements else []
     return control, _zipped(layout, folder, "tasks", _installed(layout, folder, [*own, *more]), project_files(layout))
+
+
+def _declared(layout: Layout, folder: Path) -> dict[str, Path]:
+    """What tasks declare of their parameters, as a file beside the code of `process`, which checks them."""
+    tasks = declared(layout)
+    if not tasks:
+        return {}
+    workflows = ProjectWorkflows(layout.project.workflows, {*layout.tasks, PRE_BATCH, POST_BATCH})
+    known = {name: workflows.definition(name).decode() for name in workflows.names()}
+    file = folder / FILE
+    file.write_text(json.dumps({"workflows": known, "tasks": dict(tasks)}, sort_keys=True), encoding="utf-8")
+    return {f"cirrus/{FILE}": file}
+
+
+def declared(layout: Layout) -> Mapping[str, Mapping[str, Any]]:
+    """What the project's tasks declare of their parameters, or why one could not be asked."""
+    cache = layout.where.root / "parameters.json"
+    found: Mapping[str, Mapping[str, Any]] = backend("parameters", "local")(
+        layout.project.folder, layout.tasks, cache
+    ).declared()
+    return found
 
 
 def _lines(file: Path) -> list[str]:
@@ -165,9 +194,11 @@ def _withheld(layout: Layout, file: Path) -> bool:
 # ---------------------------------------------------------------- zip files
 
 
-def _zipped(layout: Layout, folder: Path, name: str, wheels: Path, files: Iterable[Path]) -> Zip:
+def _zipped(
+    layout: Layout, folder: Path, name: str, wheels: Path, files: Iterable[Path], more: Mapping[str, Path] = NOTHING
+) -> Zip:
     members = dict(_members(wheels))
-    members |= {f"cirrus/{path}": file for path, file in _members(_PACKAGE)}
+    members |= {f"cirrus/{path}": file for path, file in _members(_PACKAGE)} | dict(more)
     project = layout.project.folder
     members |= {file.relative_to(project).as_posix(): file for file in files}
     size = sum(file.stat().st_size for file in members.values())

@@ -10,13 +10,16 @@ from pathlib import Path
 from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.faults import reported
 from cirrus.deploying.artifacts import Artifacts, empty
-from cirrus.deploying.code import Zip, build_code
+from cirrus.deploying.code import Zip, build_code, declared
 from cirrus.deploying.functions import CONTROL_CODE, TASK_CODE
 from cirrus.deploying.layout import Layout, layout
+from cirrus.deploying.retention import problems
+from cirrus.deploying.retention import unkept as unkept_ages
 from cirrus.deploying.stack import INLINE, Change, Stack, StackFailed
 from cirrus.deploying.template import build
 from cirrus.errors import ConfigError, MissingExtra, StoreError
 from cirrus.settings import Deployment, Project
+from cirrus.settings.cloud import unkept
 
 _REGION = "us-east-1"
 Say = Callable[[str], None]
@@ -31,7 +34,11 @@ class Deployer:
         self._say = say
         self._every = every
         self.layout: Layout = layout(project, where)
+        if wrong := list(problems(self.layout)):
+            raise ConfigError("cirrus.toml", [f"deployments.{where.name}.{one}" for one in wrong])
         self.template: str = build(self.layout)
+        for one in self.unkept():
+            say(f"warning: {one}")
 
     @property
     def _clients(self) -> Clients:
@@ -40,9 +47,18 @@ class Deployer:
     def _stack(self, clients: Clients) -> Stack:
         return Stack(clients, self.layout.cloud.stack, self._say, every=self._every)
 
+    def unkept(self) -> list[str]:
+        """What the project asks for and a deployment on AWS does not keep."""
+        jobs = [name for name in self.layout.jobs if self.layout.tasks[name].concurrency is not None]
+        told = [f"tasks.{name}.concurrency: is not kept for jobs of Batch: limit them by `most_cores`" for name in jobs]
+        return [*unkept(self._project.throttle), *told, *unkept_ages(self.layout)]
+
     def code(self) -> tuple[Zip, Zip | None]:
         """The code, built where the project keeps what it makes."""
         self._say("building the code from wheels")
+        for name, told in declared(self.layout).items():
+            if "error" in told:
+                self._say(f"warning: the parameters of task {name!r} will not be checked: {told['error']}")
         return build_code(self.layout, self._project.folder / ".cirrus" / "build")
 
     def lint(self) -> list[str]:

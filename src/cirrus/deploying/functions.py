@@ -12,6 +12,7 @@ from cirrus.deploying.layout import Layout, function_id
 from cirrus.deploying.messaging import PROCESS_SECONDS, UPDATE_SECONDS
 from cirrus.deploying.permissions import Permissions, Statement, allow, policy, trusted
 from cirrus.deploying.places import Places
+from cirrus.deploying.retention import log_days
 from cirrus.settings.cloud import megabytes
 
 CONTROL_CODE, TASK_CODE = "ControlCode", "TaskCode"
@@ -181,7 +182,7 @@ def log_group(layout: Layout, place: str, name: str) -> logs.LogGroup:
         DeletionPolicy="Delete",
         UpdateReplacePolicy="Delete",
         LogGroupName=name,
-        RetentionInDays=layout.cloud.log_days,
+        RetentionInDays=log_days(layout),
     )
 
 

@@ -101,7 +101,8 @@ class Permissions:
             *allow("states", tokens, ["*"]),  # a token is no resource, nor is a list
             *allow("cloudwatch", ["GetMetricData"], ["*"]),  # knows no resources
             *allow("logs", ["FilterLogEvents", "GetLogEvents"], places.log_groups),
-            *allow("lambda", ["InvokeFunction", "GetFunctionConfiguration"], places.functions),
+            *allow("lambda", ["InvokeFunction"], places.functions),
+            *allow("lambda", ["ListFunctions"], ["*"]),  # knows no resources
             *allow("ssm", ["GetParameter", "GetParametersByPath"], pointers),
         ]
 

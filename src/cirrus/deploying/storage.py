@@ -7,9 +7,9 @@ from typing import Any
 from troposphere import GetAtt, Sub, Template, dynamodb, s3
 
 from cirrus.deploying.places import Places
+from cirrus.deploying.retention import object_days
 
-TMP_DAYS = 10
-_TMP = "/tmp/"  # noqa: S108 - keys of the store
+_BROKEN_DAYS = 10
 _KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 _SSE = s3.BucketEncryption(
     ServerSideEncryptionConfiguration=[
@@ -30,6 +30,7 @@ def add_tables(template: Template) -> None:
             "StateTable",
             {"collections_workflow": "S", "itemids": "S", "state_updated": "S", "updated": "S"},
             GlobalSecondaryIndexes=[_index("state_updated"), _index("updated")],
+            TimeToLiveSpecification=dynamodb.TimeToLiveSpecification(AttributeName="expires", Enabled=True),
         )
     )
     template.add_resource(_table("OutboxTable", {"target": "S", "id": "N"}))
@@ -68,17 +69,20 @@ def _index(name: str) -> dynamodb.GlobalSecondaryIndex:
 def add_buckets(template: Template, places: Places) -> None:
     """The buckets of payloads and outputs, but for those that were brought."""
     if places.own_payloads is None:
-        rules = [
-            s3.LifecycleRule(Id="tmp", Status="Enabled", Prefix=f"{places.root}{_TMP}", ExpirationInDays=TMP_DAYS),
-            _broken_uploads(),
-        ]
+        expiring = [_expiring(places.root, part, days) for part, days in object_days(places.layout).items()]
+        rules = [*expiring, _broken_uploads()]
         _add_bucket(template, "PayloadBucket", rules)
     if places.own_data is None:
         _add_bucket(template, "DataBucket", [_broken_uploads()])
 
 
+def _expiring(root: str, part: str, days: int) -> s3.LifecycleRule:
+    name = part.strip("/").replace("/", "-")
+    return s3.LifecycleRule(Id=name, Status="Enabled", Prefix=f"{root}/{part}", ExpirationInDays=days)
+
+
 def _broken_uploads() -> s3.LifecycleRule:
-    abort = s3.AbortIncompleteMultipartUpload(DaysAfterInitiation=TMP_DAYS)
+    abort = s3.AbortIncompleteMultipartUpload(DaysAfterInitiation=_BROKEN_DAYS)
     return s3.LifecycleRule(Id="broken-uploads", Status="Enabled", AbortIncompleteMultipartUpload=abort)
 
 

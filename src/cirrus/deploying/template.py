@@ -15,6 +15,7 @@ from cirrus.deploying.machines import add_machines
 from cirrus.deploying.messaging import add_ended, add_queues, add_topics
 from cirrus.deploying.permissions import Permissions, policy
 from cirrus.deploying.places import STATES, Places
+from cirrus.deploying.retention import record_ages
 from cirrus.deploying.storage import add_buckets, add_tables
 from cirrus.errors import ConfigError
 
@@ -74,6 +75,8 @@ def _variables(places: Places) -> dict[str, Any]:
         "CIRRUS_PREFIX": places.prefix,
         "CIRRUS_VOCABULARY": places.layout.cloud.vocabulary,
         "CIRRUS_LOG_LEVEL": "INFO",
+        **({"CIRRUS_LINEAGE": "on"} if places.layout.cloud.lineage else {}),
+        **({"CIRRUS_RECORD_AGES": ages} if (ages := record_ages(places.layout)) else {}),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 from cirrus.core.campaign import MOVES, CampaignState, Change, Options, changes, rerun_with
 from cirrus.core.instant import SECOND, iso
 from cirrus.core.jsontext import decode
+from cirrus.core.keys import input_key
 from cirrus.core.payload import accept
 from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import ENDED, State
-from cirrus.errors import CirrusError, NotFound
+from cirrus.errors import CirrusError, ConfigError, NotFound
 from cirrus.flow.home import Home
 from cirrus.flow.query import records
 from cirrus.flow.submit import check
@@ -24,7 +25,6 @@ from cirrus.ports.queue import Message
 
 AT_ONCE = 2_000
 _PORTION = 500
-_PATIENCE = 5 * SECOND
 _GONE, _MOVED, _REFUSED = "gone", "moved on", "refused"
 
 
@@ -94,6 +94,7 @@ def _told(group: Failing) -> dict[str, Any]:
 
 def preview(home: Home, query: Query, options: Options, *, sample: int = 5) -> Preview:
     """What a campaign over a query would do; nothing is changed. InvalidPayload if a parameter cannot be so."""
+    _possible(home, options)
     _check(home, query, options)
     counts: dict[State, int] = {}
     some: list[Record] = []
@@ -101,7 +102,7 @@ def preview(home: Home, query: Query, options: Options, *, sample: int = 5) -> P
         counts[record.state] = counts.get(record.state, 0) + 1
         if len(some) < sample:
             some.append(record)
-    text = _input(home, some[0].execution_id or "") if some else None
+    text = next(iter(_inputs(home, list(map(_as_member, some[:1])))), None)
     changed = tuple(changes(text, options)) if text is not None else ()
     return Preview(counts, tuple(record.payload_id for record in some), changed)
 
@@ -113,6 +114,7 @@ def start(
 
     InvalidPayload if a parameter cannot be what the options make it.
     """
+    _possible(home, options)
     _check(home, query, options)
     now = home.clock()
     home.campaigns.begin(Campaign(name, CampaignState.PREPARING, now, options, about, fed=now))
@@ -121,6 +123,12 @@ def start(
         home.campaigns.add(name, [(one.payload_id, one.execution_id or "") for one in some])
     home.campaigns.move(name, (CampaignState.PREPARING,), CampaignState.RUNNING)
     return report(home, name)
+
+
+def _possible(home: Home, options: Options) -> None:
+    if options.continue_failed and home.engine is not None:
+        redrive = "`aws stepfunctions redrive-execution` goes on with one execution at the step that failed"
+        raise ConfigError("AWS", [f"Step Functions begins a new execution at its first step: {redrive}"])
 
 
 def _members(home: Home, query: Query) -> Iterator[Record]:
@@ -133,7 +141,7 @@ def _check(home: Home, query: Query, options: Options) -> None:
     seen: set[str] = set()
     for record in islice(_members(home, query), _PORTION) if options.parameters else ():
         workflow = parse(record.payload_id).workflow
-        text = None if workflow in seen else _input(home, record.execution_id or "")
+        text = None if workflow in seen else _inputs(home, [_as_member(record)])[0]
         if text is not None:
             seen.add(workflow)
             check(home, accept(decode(rerun_with(text, options, record.execution_id or ""))))
@@ -203,7 +211,7 @@ def _outcome(home: Home, member: Member, record: Record | None, now: int) -> Out
         ended = record.state in ENDED
         return Outcome(member.number, str(record.state), record.fingerprint) if ended else None
     since = now - (member.released or now)
-    if since > _PATIENCE and record.state in ENDED and not home.queue.holds(member.payload_id):
+    if since > home.limits.unseen and record.state in ENDED and not home.queue.holds(member.payload_id):
         return Outcome(member.number, _REFUSED)
     return None
 
@@ -240,27 +248,29 @@ def _allowed(campaign: Campaign, room: int, now: int) -> tuple[int, int]:
 
 def _release(home: Home, campaign: Campaign, members: list[Member], now: int, fed: int) -> int:
     found = home.state_db.get([one.payload_id for one in members])
-    messages: list[Message] = []
-    numbers: list[int] = []
+    released: list[tuple[int, Message]] = []
     skipped: list[Outcome] = []
-    for member in members:
+    for member, text in zip(members, _inputs(home, members), strict=True):
         record = found.get(member.payload_id)
-        text = _input(home, member.execution_id)
         if record is None or text is None:
             skipped.append(Outcome(member.number, _GONE))
         elif record.execution_id != member.execution_id:
             skipped.append(Outcome(member.number, _MOVED))
         else:
             body = rerun_with(text, campaign.options, member.execution_id)
-            messages.append(Message(body, member.payload_id, campaign.options.priority))
-            numbers.append(member.number)
+            message = Message(body, member.payload_id, campaign.options.priority, member.execution_id)
+            released.append((member.number, message))
     if members:
-        home.queue.put(messages, now)
         home.campaigns.settle(campaign.name, skipped)
-        home.campaigns.release(campaign.name, numbers, now, fed)
+        home.campaigns.release(campaign.name, released, now, fed)
     return len(members)
 
 
-def _input(home: Home, execution_id: str) -> bytes | None:
-    execution = home.state_db.execution(execution_id)
-    return execution.input if execution is not None else None
+def _as_member(record: Record) -> Member:
+    return Member(0, record.payload_id, record.execution_id or "")
+
+
+def _inputs(home: Home, members: Sequence[Member]) -> list[bytes | None]:
+    """What the executions of members were given, None where it is not kept any more."""
+    keys = [input_key(home.root, one.payload_id, one.execution_id) for one in members]
+    return home.payloads.get_many([home.payloads.url(key) for key in keys])

@@ -62,7 +62,7 @@ def explain(home: Home, payload_id: str) -> Explanation:
     now = home.clock()
     record = home.state_db.get([payload_id]).get(payload_id)
     messages = [] if home.engine else home.queue.waiting(payload_id)
-    held = _held(home, payload_id) if messages else ()
+    held = _held(home, payload_id) if messages or home.engine else ()
     return Explanation(
         payload_id,
         record.state if record else None,
@@ -178,6 +178,9 @@ def _running_now(home: Home, name: str, parts: PayloadId) -> int:
 
 
 def _last_events(home: Home, payload_id: str) -> tuple[WorkflowEvent, ...]:
+    """The last events; none where they are sent on and not kept."""
+    if home.engine is not None:
+        return ()
     last: list[WorkflowEvent] = []
     after = 0
     while found := home.state_db.events(payload_id=payload_id, after=after, limit=_PAGE):

@@ -8,7 +8,10 @@ from typing import Any
 
 from cirrus.core.instant import iso
 from cirrus.core.markup import table
+from cirrus.core.record import Record
+from cirrus.errors import NotFound
 from cirrus.flow.home import Home
+from cirrus.flow.query import printed
 from cirrus.ports.query import Query
 from cirrus.ports.state_db import Failures
 
@@ -52,14 +55,16 @@ def failure_groups(home: Home, query: Query, limit: int | None = None) -> Iterat
     """The groups of the failures that a query means, the most frequent first."""
     for found in home.state_db.failures(query)[:limit]:
         record = home.state_db.get([found.sample]).get(found.sample)
-        execution_id = record.execution_id if record is not None else None
-        log = _tail(home, execution_id) if execution_id is not None else ()
+        log = _tail(home, record) if record is not None and record.execution_id is not None else ()
         yield FailureGroup(found, None if record is None else record.last_error, log)
 
 
-def _tail(home: Home, execution_id: str) -> tuple[str, ...]:
+def _tail(home: Home, record: Record) -> tuple[str, ...]:
     """The end of what the attempt that failed last printed, else of the last one that printed anything."""
-    logs = [log for log in home.journal.logs(execution_id) if log.text]
+    try:
+        logs = [log for log in printed(home, record.payload_id, record.execution_id or "") if log.text]
+    except NotFound:  # the engine has forgotten the execution
+        return ()
     failed = [log for log in logs if log.error is not None] or logs
     lines = failed[-1].text.decode("utf-8", "replace").rstrip().splitlines() if failed else []
     return tuple(lines[-_TAIL:])

@@ -39,8 +39,8 @@ class Workflows(Protocol):
 class Limits:
     """How much at once, and for how long.
 
-    `lease` and `drain` (None: as long as it takes) are in microseconds, `running_bytes` and `batch_bytes` in bytes, the
-    rest counts.
+    `unseen` is how long after it was queued a message may not be found in the queue yet. It, `lease` and `drain`
+    (None: as long as it takes) are in microseconds, `running_bytes` and `batch_bytes` in bytes, the rest counts.
     """
 
     lease: int = 30 * SECOND
@@ -51,6 +51,7 @@ class Limits:
     message_attempts: int = 5
     delivery_attempts: int = 8
     drain: int | None = None
+    unseen: int = 5 * SECOND
 
 
 @dataclass(frozen=True, slots=True)

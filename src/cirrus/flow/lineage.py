@@ -117,7 +117,7 @@ def _made(home: Home, item_id: str, collection: str | None, other_than: frozense
 
 
 def _origin(home: Home, made: ItemUse, depth: int, above: frozenset[str]) -> Origin:
-    execution = home.state_db.execution(made.execution_id)
+    execution = home.state_db.execution(made.execution_id, made.payload_id)
     if execution is None:
         return Origin(made.item)
     item = _output(execution, made.item)
@@ -192,7 +192,7 @@ def _descent(home: Home, item_id: str, collection: str | None, depth: int, above
             continue
         seen.add(use.payload_id)
         record = home.state_db.get([use.payload_id])[use.payload_id]
-        execution = home.state_db.execution(use.execution_id)
+        execution = home.state_db.execution(use.execution_id, use.payload_id)
         output = decode(execution.output) if execution is not None and execution.output is not None else {}
         refs = item_refs(output_items(output))
         if use.item in refs:  # it is where the Item comes from, not what was made of it

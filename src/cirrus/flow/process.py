@@ -12,15 +12,17 @@ from cirrus.core.instant import SECOND
 from cirrus.core.keys import input_key
 from cirrus.core.payload import Payload
 from cirrus.core.record import Record
+from cirrus.core.state import State
 from cirrus.errors import CirrusError, InvalidDefinition, NotFound, StoreError
 from cirrus.flow.fence import refused
 from cirrus.flow.home import Home
 from cirrus.flow.once import for_batch
-from cirrus.flow.submit import read, refuse
+from cirrus.flow.submit import check, read, refuse
 from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Claim, Start, item_refs
 
 _BACKOFF = 5 * SECOND
+_SKEW = 2 * SECOND  # between our clock and the queue's
 
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
@@ -54,17 +56,10 @@ def process(home: Home, messages: Sequence[Taken], owner: str | None, now: int) 
     if not messages:
         return []
     home = for_batch(home)
-    held = home.throttle or home.queue.pauses()
-    unsorted: dict[str, str] = {}
     accepted: dict[str, tuple[Taken, Payload]] = {}
-    for message in messages:
-        payload = _payload(home, message, now)
-        if payload is None:
-            continue
+    for message, payload in _unheld(home, messages, now):
         key = str(payload.id)
-        if held and not message.known:
-            unsorted[message.receipt] = key
-        elif key in accepted:
+        if key in accepted:
             home.state_db.note([WorkflowEvent(EventType.DUPLICATE_ID_ENCOUNTERED, key, now)], [message.receipt])
         else:
             accepted[key] = (message, payload)
@@ -79,16 +74,27 @@ def process(home: Home, messages: Sequence[Taken], owner: str | None, now: int) 
         elif decided is not None:
             found.append(decided)
     found += _claim(home, claims, now)
-    if unsorted:
-        home.queue.sort(unsorted)
     if home.throttle and found:
         home.queue.spend([one.payload_id for one in found], home.throttle, now)
     return found
 
 
+def _unheld(home: Home, messages: Sequence[Taken], now: int) -> list[tuple[Taken, Payload]]:
+    """The messages that are payloads and may begin; the others are quarantined, put off, or wait where they belong."""
+    found = [(one, payload) for one in messages if (payload := _payload(home, one, now)) is not None]
+    late = {one.receipt: str(payload.id) for one, payload in found if not one.known}
+    if not late or not (home.throttle or home.queue.pauses()):
+        return found
+    free = home.queue.sort(late)
+    return [pair for pair in found if pair[0].receipt not in late or pair[0].receipt in free]
+
+
 def _payload(home: Home, message: Taken, now: int) -> Payload | None:
     try:
-        return read(home, message.body, queued=True)
+        payload = read(home, message.body, queued=True)
+        if home.engine is not None:  # where messages also come from others than `submit`
+            check(home, payload)
+        return payload
     except StoreError as error:
         if message.attempts < home.limits.message_attempts:
             home.queue.release([message.receipt], now + _BACKOFF * 2**message.attempts)
@@ -109,6 +115,9 @@ def _decide(
     now: int,
 ) -> Begun | _Claimed | None:
     decision = decide(record, replace=payload.replace, now=now, lease=home.limits.lease)
+    if record is not None and decision.action is not Action.RESUME and _has_claimed(message, record):
+        _tell_again(home, message, payload, record)
+        return None
     if decision.action is Action.SKIP:
         assert record is not None
         assert decision.event is not None
@@ -120,7 +129,27 @@ def _decide(
     if decision.action is Action.RESUME:
         assert record is not None
         return _resume(home, message, payload, record, owner, now)
+    if record is not None and message.after not in {None, record.execution_id}:
+        _skip(home, message, payload, record, EventType.DUPLICATE_ID_ENCOUNTERED, now)
+        return None
     return _wish(home, message, payload, record, earlier, owner, now)
+
+
+def _has_claimed(message: Taken, record: Record) -> bool:
+    """Whether a message that comes again is the one whose claim this is, which has been started.
+
+    Whoever claimed for it has died before the queue knew that, and maybe before the claim was told of.
+    """
+    if message.attempts < 2 or message.since is None or record.claimed_at is None or record.state is State.CLAIMED:
+        return False
+    return record.claimed_at >= message.since - _SKEW
+
+
+def _tell_again(home: Home, message: Taken, payload: Payload, record: Record) -> None:
+    """Tell of the claim and the start once more, and begin nothing."""
+    at = record.claimed_at or record.updated
+    kinds = (EventType.CLAIMED_PROCESSING, EventType.STARTED_PROCESSING)
+    home.state_db.note(_events(home, kinds, payload, record.execution_id, at), [message.receipt])
 
 
 def _put_off(home: Home, message: Taken, record: Record) -> None:

@@ -137,6 +137,11 @@ def history(home: Home, found: Execution) -> list[dict[str, Any]]:
 
 def logs(home: Home, found: Execution) -> list[AttemptLog]:
     """What the tasks of an execution printed, attempt by attempt."""
+    return printed(home, found.payload_id, found.execution_id)
+
+
+def printed(home: Home, payload_id: str, execution_id: str) -> list[AttemptLog]:
+    """The same, where the execution itself need not be looked at."""
     if home.engine is None:
-        return home.journal.logs(found.execution_id)
-    return home.journal.logs(home.arns.execution(parse(found.payload_id).workflow, found.execution_id))
+        return home.journal.logs(execution_id)
+    return home.journal.logs(home.arns.execution(parse(payload_id).workflow, execution_id))

@@ -108,7 +108,7 @@ def _steps(events: Iterable[Mapping[str, Any]], *, stopped: int | None) -> list[
     for event in events:
         at = from_iso(event["timestamp"])
         kind = event["type"]
-        step = inside.get(event["previousEventId"])
+        step = inside.get(event.get("previousEventId", 0))
         if kind.endswith("StateEntered"):
             name = event["stateEnteredEventDetails"]["name"]
             depth = 0 if step is None else step.depth + 1

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from cirrus.core.campaign import CampaignState, Options
 from cirrus.core.failure_kind import FailureKind
+from cirrus.ports.queue import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ class Campaigns(Protocol):
     def open(self, name: str, limit: int) -> list[Member]:
         """The members that were released and have no outcome yet, in order."""
 
-    def release(self, name: str, numbers: Sequence[int], at: int, fed: int) -> None:
-        """Members were queued at an instant; the campaign's rate is used up to `fed`."""
+    def release(self, name: str, released: Sequence[tuple[int, Message]], at: int, fed: int) -> None:
+        """Queue members, each by its message, at an instant; the campaign's rate is used up to `fed`."""
 
     def settle(self, name: str, outcomes: Sequence[Outcome]) -> None:
         """Write down what became of members."""

@@ -15,18 +15,24 @@ BATCH_BYTES = 32 << 20
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Message:
-    """What is queued: a JSON text, the payload id it is known to have, and its priority, higher ones first."""
+    """What is queued: a JSON text, the payload id it is known to have, and its priority, higher ones first.
+
+    `after` is the execution that must still be the record's last when this one begins, where that matters: a queue
+    that may give a message twice keeps it.
+    """
 
     body: bytes
     payload_id: str | None = None
     priority: int = 0
+    after: str | None = None
 
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Taken:
     """A leased message; `attempts` counts how often it was taken, this time included.
 
-    `known` is whether its payload id was known: if not, no limit was applied.
+    `known` is whether its payload id was known: if not, no limit was applied. `after` is the message's. `since` is the
+    instant at which it was taken first, where the queue tells that.
     """
 
     receipt: str
@@ -34,6 +40,8 @@ class Taken:
     attempts: int
     priority: int = 0
     known: bool = True
+    after: str | None = None
+    since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +112,11 @@ class Queue(Protocol):
     def again(self, throttle: Throttle, now: int) -> int | None:
         """When `take` may find more though nothing else happens: a rate has room, or a message comes back."""
 
-    def sort(self, receipts: Mapping[str, str]) -> None:
-        """Put messages back whose payload ids have become known, receipt → id, to wait where they belong."""
+    def sort(self, receipts: Mapping[str, str]) -> set[str]:
+        """Put messages back whose payload ids have become known, receipt → id, to wait where they belong.
+
+        Gives those that stay with the caller, since nothing holds them back: none where `take` decides that.
+        """
 
     def settle(self, receipts: Sequence[str]) -> None:
         """Remove messages that are dealt with; one that is gone already is no error."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cirrus.core.throttle import Throttle
 from cirrus.errors import ConfigError
 from cirrus.settings import values
 from cirrus.settings.values import Setting
@@ -95,6 +96,7 @@ CLOUD = (
             "on AWS: an address that alarms are mailed to"),
     Setting("permissions_boundary", _matching(_ROLE, "the ARN of a managed policy"), None,
             "on AWS: the boundary of the permissions of every role"),
+    Setting("lineage", values.flag, False, "on AWS: keep which executions were given and made which Items"),
     Setting("vocabulary", _one_of("COMPLETED", "SUCCEEDED"), "COMPLETED", "on AWS: the word for a good end"),
     Setting("tags", values.texts, {}, "on AWS: tags of everything that is made"),
 )  # fmt: skip
@@ -153,6 +155,7 @@ class Cloud:
     alarm_topic: str | None = None
     alarm_email: str | None = None
     permissions_boundary: str | None = None
+    lineage: bool = False
     vocabulary: str = "COMPLETED"
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -195,6 +198,22 @@ def misplaced(home: str, table: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: says nothing where home = 'aws'"
     if home == "aws" and not str(table.get("data", "s3://")).startswith("s3://"):
         yield f"data: s3://bucket or s3://bucket/prefix is expected where home = 'aws', not {table['data']!r}"
+
+
+def unkept(throttle: Throttle) -> Iterator[str]:
+    """The limits of a project that a deployment on AWS does not keep, and what there is instead."""
+    for kind in ("workflows", "collections", "tasks"):
+        for name, limit in getattr(throttle, kind).items():
+            own = {"max_running": kind != "tasks" and limit.running, "rate": limit.rate}
+            for key in (key for key, value in own.items() if value):
+                yield f"{kind}.{name}.{key}: is not kept on AWS: {_INSTEAD[kind]}"
+
+
+_INSTEAD = {
+    "workflows": "limit its tasks by `concurrency`, and calls of `process` by `process_at_once`",
+    "collections": "limit the tasks by `concurrency`, and calls of `process` by `process_at_once`",
+    "tasks": "limit the task by `concurrency`",
+}
 
 
 def megabytes(size: int) -> int:

@@ -9,6 +9,7 @@ from cirrus.core.failure_kind import FailureKind
 from cirrus.core.state import State
 from cirrus.errors import StoreError
 from cirrus.ports.campaigns import Campaign, Failing, Member, Outcome
+from cirrus.ports.queue import Message
 from cirrus.testing.builders import AT, finish, payload_id
 from cirrus.testing.ports import Connect, Ports, PortsContract
 
@@ -21,6 +22,11 @@ KIND = FailureKind("w", "to-cog", "KeyError: '<id>'")
 
 class CampaignsContract(PortsContract):
     """The promises of the port."""
+
+    def queued(self, ports: Ports) -> list[bytes]:
+        """The bodies of what is queued."""
+        self.forward(ports)
+        return [one.body for one in ports.queue.take(99, owner="o", now=AT + 9, until=AT + 99)]
 
     def test_nothing_is_there_at_first(self, ports: Ports) -> None:
         assert ports.campaigns.get("one") is None
@@ -45,11 +51,12 @@ class CampaignsContract(PortsContract):
         assert ports.campaigns.counts("one") == {"waiting": 4}
 
     def test_from_release_to_outcome(self, ports: Ports) -> None:
-        finish(ports.state_db, payload_id("x"), State.FAILED, kind=KIND)
+        finish(ports.state_db, PAIRS[2][0], State.FAILED, kind=KIND)
         ports.campaigns.begin(ONE)
         ports.campaigns.add("one", PAIRS)
-        ports.campaigns.release("one", [0, 1, 2], AT + 5, AT + 7)
+        ports.campaigns.release("one", _messages(0, 1, 2), AT + 5, AT + 7)
         assert [one.number for one in ports.campaigns.waiting("one", 10)] == [3]
+        assert self.queued(ports) == [b"0", b"1", b"2"]
         assert ports.campaigns.open("one", 2) == [Member(n, *PAIRS[n], AT + 5) for n in range(2)]
         outcomes = [Outcome(0, "COMPLETED"), Outcome(2, "FAILED", KIND.fingerprint), Outcome(3, "gone")]
         ports.campaigns.settle("one", outcomes)
@@ -73,7 +80,7 @@ class CampaignsContract(PortsContract):
         assert (found.state, found.reason, found.proven) == (paused, "for lunch", False)
         assert ports.campaigns.active() == []
         ports.campaigns.add("one", PAIRS)
-        ports.campaigns.release("one", [0], AT, AT)
+        ports.campaigns.release("one", _messages(0), AT, AT)
         assert [one.name for one in ports.campaigns.active()] == ["one"]
         ports.campaigns.settle("one", [Outcome(0, "COMPLETED")])
         assert ports.campaigns.active() == []
@@ -93,3 +100,7 @@ class CampaignsContract(PortsContract):
         here.campaigns.begin(ONE)
         here.campaigns.add("one", PAIRS)
         assert there.campaigns.counts("one") == {"waiting": 4}
+
+
+def _messages(*numbers: int) -> list[tuple[int, Message]]:
+    return [(n, Message(b"%d" % n, PAIRS[n][0], after=PAIRS[n][1])) for n in numbers]

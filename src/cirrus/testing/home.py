@@ -97,16 +97,17 @@ def make_home(
     """A home over a store; two homes over one store are two views of the same deployment."""
     store, clock = store or Store(), clock or Clock()
     state_db = MemoryStateDb(store, subscriptions)
+    queue = MemoryQueue(store, state_db)
     return Home(
         name="test",
         state_db=state_db,
-        queue=MemoryQueue(store, state_db),
+        queue=queue,
         payloads=MemoryPayloads(store, "test", clock),
         journal=MemoryJournal(store),
         callbacks=MemoryCallbacks(store),
         outbox=MemoryOutbox(store),
         retention=MemoryRetention(store),
-        campaigns=MemoryCampaigns(store),
+        campaigns=MemoryCampaigns(store, queue),
         unit=store,
         objects=objects or MemoryObjects(),
         parameters=parameters or NoParameters(),

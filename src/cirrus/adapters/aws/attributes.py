@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cirrus.core.execution_id import Arns, from_arn
 from cirrus.core.failure_kind import FailureKind
@@ -21,6 +21,7 @@ from cirrus.core.state import State
 
 Row = dict[str, Any]
 DELETED = "DELETED_"
+LAYOUT = 2  # of payloads, of which a row says that it needs no migration
 GOOD = ("COMPLETED", "SUCCEEDED")
 _HASH_LIMIT = 2048
 _RANGE_LIMIT = 1024
@@ -28,15 +29,24 @@ _KEPT = 800
 _OUTPUT_BYTES = 100_000
 
 
+class Vocabulary(Protocol):
+    """Who knows the word for a good end that a table holds."""
+
+    @property
+    def good(self) -> str:
+        """`COMPLETED` (v1 and ours) or `SUCCEEDED` (v2)."""
+
+
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The word that a table holds for a good end: `COMPLETED` (v1 and ours) or `SUCCEEDED` (v2)."""
+class Said:
+    """The word that somebody has said."""
 
-    good: str = "COMPLETED"
+    good: str = GOOD[0]
 
-    def word(self, state: State) -> str:
-        """How a state is written."""
-        return self.good if state is State.COMPLETED else str(state)
+
+def word_of(vocabulary: Vocabulary, state: State) -> str:
+    """How a state is written."""
+    return vocabulary.good if state is State.COMPLETED else str(state)
 
 
 def words(state: State) -> tuple[str, ...]:
@@ -133,7 +143,7 @@ def listed(row: Mapping[str, Any], name: str) -> list[str]:
 
 def state_updated(vocabulary: Vocabulary, state: State, at: int) -> Row:
     """The sort key that makes 'state X since T' a range."""
-    return text(f"{vocabulary.word(state)}_{iso(at)}")
+    return text(f"{word_of(vocabulary, state)}_{iso(at)}")
 
 
 def kind(row: Mapping[str, Any]) -> FailureKind:
@@ -154,6 +164,7 @@ def fresh(payload_id: str, state: Row, at: int, arn: str, token: str, priority: 
         "execution": text(arn),
         "runs": number(1),
         "claim_token": text(token),
+        "layout": number(LAYOUT),
     }
     if priority:
         row["priority"] = number(priority)

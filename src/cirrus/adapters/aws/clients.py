@@ -33,12 +33,14 @@ class Clients:
         profile: str | None = None,
         prepare: Prepare | None = None,
         attempts: int = ATTEMPTS,
+        read_seconds: int = READ_SECONDS,
     ) -> None:
         self._region = region
         self._role = role
         self._profile = profile
         self._prepare = prepare
         self._attempts = attempts
+        self._read_seconds = read_seconds
         self._session: Any = None
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
@@ -84,7 +86,7 @@ class Clients:
         return Config(
             retries={"mode": "adaptive", "total_max_attempts": self._attempts},
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=self._read_seconds,
             max_pool_connections=32,
             user_agent_extra=f"cirrus/{__version__}",
         )

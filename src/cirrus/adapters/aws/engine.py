@@ -7,7 +7,7 @@ name that it knows, so a second start is never a second run.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -126,7 +126,7 @@ class StepFunctions:
                 if code(error.__cause__) in _NO_EXECUTION:
                     raise NotFound("execution", arn) from None
                 raise
-            events += [{**event, "timestamp": iso(_instant(event["timestamp"]))} for event in answer["events"]]
+            events += map(_told, answer["events"])
             if not answer.get("nextToken"):
                 return events
             asked["nextToken"] = answer["nextToken"]
@@ -192,6 +192,11 @@ def payload_id_of(text: bytes) -> str | None:
         return None
     found = value.get("id") if isinstance(value, dict) else None
     return found if isinstance(found, str) else None
+
+
+def _told(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event of a history; one that does not say what it follows is taken to follow the one before it."""
+    return {"previousEventId": event["id"] - 1, **event, "timestamp": iso(_instant(event["timestamp"]))}
 
 
 def _instant(moment: datetime) -> int:

@@ -6,11 +6,13 @@ topic, a direct call) cannot be given back: there an error tells the caller.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from cirrus.adapters.aws.queue import SqsQueue
+from cirrus.adapters.aws.queue import AFTER, SqsQueue
 from cirrus.core.jsontext import decode, encode
+from cirrus.core.payload_id import parse
+from cirrus.core.throttle import Pause
 from cirrus.errors import InvalidPayload, StoreError
 from cirrus.ports.queue import Kept, Message, Rejected, Taken
 
@@ -54,6 +56,19 @@ class EventQueue:
         """Have messages given again, when SQS does that."""
         self._failed |= set(receipts)
 
+    def sort(self, receipts: Mapping[str, str]) -> set[str]:
+        """Take out of the queue what is paused, to wait until it is resumed; gives the others."""
+        pauses = self._queue.pauses()
+        found: dict[Pause, list[Taken]] = {}
+        for message in self.given:
+            holding = _holding(pauses, receipts[message.receipt]) if message.receipt in receipts else None
+            if holding is not None:
+                found.setdefault(holding, []).append(message)
+        for pause, messages in found.items():
+            self._queue.hold(pause, [(one, receipts[one.receipt]) for one in messages])
+            self.settle([one.receipt for one in messages])
+        return set(receipts) - {one.receipt for messages in found.values() for one in messages}
+
     def quarantine(self, rejected: Sequence[Rejected]) -> None:
         """Keep messages that were no payload, tell of them, and mark them as dealt with."""
         self._queue.keep(rejected)
@@ -67,22 +82,31 @@ class EventQueue:
         return getattr(self._queue, name)
 
 
+def _holding(pauses: Sequence[Pause], payload_id: str) -> Pause | None:
+    parts = parse(payload_id)
+    return next((one for one in pauses if one.holds(parts.collections, parts.workflow)), None)
+
+
 def _taken(event: Any, bulk: str | None) -> Iterator[Taken]:
     """The messages of an event of SQS or SNS, or the one that a direct call is."""
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
-        yield Taken("call:0", unwrapped(encode(event)), 1)
+        yield Taken("call:0", unwrapped(encode(event)), 1, known=False)
         return
     for n, record in enumerate(records):
         if record.get("eventSource") == "aws:sqs":
             attempts = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
             low = bulk is not None and str(record.get("eventSourceARN", "")).endswith(f":{bulk.rpartition('/')[2]}")
             body = unwrapped(str(record["body"]).encode())
-            yield Taken(f"sqs:{record['messageId']}", body, attempts, -1 if low else 0, known=False)
+            after = record.get("messageAttributes", {}).get(AFTER, {}).get("stringValue")
+            first = record.get("attributes", {}).get("ApproximateFirstReceiveTimestamp")
+            since = int(first) * 1000 if first else None
+            name = f"sqs:{record['messageId']}"
+            yield Taken(name, body, attempts, -1 if low else 0, known=False, after=after, since=since)
         elif "Sns" in record:
-            yield Taken(f"sns:{n}", unwrapped(str(record["Sns"]["Message"]).encode()), 1)
+            yield Taken(f"sns:{n}", unwrapped(str(record["Sns"]["Message"]).encode()), 1, known=False)
         else:
-            yield Taken(f"record:{n}", unwrapped(encode(record)), 1)
+            yield Taken(f"record:{n}", unwrapped(encode(record)), 1, known=False)
 
 
 def unwrapped(text: bytes) -> bytes:

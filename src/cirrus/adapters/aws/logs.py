@@ -7,7 +7,8 @@ is served: the history itself is kept by Step Functions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cirrus.adapters.aws.clients import Clients
@@ -22,6 +23,7 @@ MARK = "cirrus-task"
 BATCH_GROUP = "/aws/batch/job"
 _MOST = 10_000
 _SLACK = 5_000
+_START = "START RequestId: "
 Event = Mapping[str, Any]
 
 
@@ -42,13 +44,14 @@ class CloudWatchLogs:
     def _logs(self, events: list[dict[str, Any]], arn: str) -> Iterator[AttemptLog]:
         by_id = {event["id"]: event for event in events}
         tries: dict[str, int] = {}
+        search = _Search(self._filtered, lambda: self._payload_of(arn))
         for event in events:
             ended = _end_of(event)
             if ended is None:
                 continue
             scheduled = _before(by_id, event, "Scheduled")
             state = _state_of(by_id, event)
-            task, text = self._printed(scheduled, event)
+            task, text = self._printed(scheduled, event, search)
             tries[state] = tries.get(state, 0) + 1
             yield AttemptLog(
                 execution_id=arn.rpartition(":")[2],
@@ -62,29 +65,18 @@ class CloudWatchLogs:
                 text=text.encode(),
             )
 
-    def _printed(self, scheduled: Event | None, event: Event) -> tuple[str, str]:
-        name, arguments = _called(scheduled)
+    def _payload_of(self, arn: str) -> str:
+        found = self._engine.describe(arn)
+        return found.payload_id if found is not None else ""
+
+    def _printed(self, scheduled: Event | None, event: Event, search: _Search) -> tuple[str, str]:
+        name, payload_id = _called(scheduled)
         stream = _log_stream(event)
         if stream is not None:
             return name, self._stream(*stream)
-        begin, end = _at(scheduled or event) // 1000 - _SLACK, _at(event) // 1000 + _SLACK
-        return name, self._invocation(f"/aws/lambda/{name}", arguments, begin, end) if name else ""
-
-    def _invocation(self, group: str, about: str, begin: int, end: int) -> str:
-        """The output of the invocation that says it is about this payload; nothing if none says so."""
-        lines = self._filtered(group, begin, end)
-        current: dict[str, list[str]] = {}
-        for line in lines:
-            stream, text = line["logStreamName"], str(line["message"])
-            if text.startswith("START RequestId:"):
-                current[stream] = []
-            elif text.startswith("END RequestId:"):
-                kept = "".join(current.pop(stream, []))
-                if f"{MARK} {about}" in kept:
-                    return kept
-            elif stream in current:
-                current[stream].append(text if text.endswith("\n") else f"{text}\n")
-        return next((kept for kept in map("".join, current.values()) if f"{MARK} {about}" in kept), "")
+        if not name:
+            return name, ""
+        return name, search.printed(f"/aws/lambda/{name}", payload_id, _at(scheduled or event) // 1000, event)
 
     def _filtered(self, group: str, begin: int, end: int) -> list[dict[str, Any]]:
         asked: dict[str, Any] = {"logGroupName": group, "startTime": begin, "endTime": end}
@@ -114,6 +106,70 @@ class CloudWatchLogs:
                 return ""
             raise
         return "".join(f"{event['message']}\n" for event in answer.get("events", []))
+
+
+@dataclass(slots=True)
+class _Invocation:
+    """One invocation in a log stream: when it began, in milliseconds, and what it printed."""
+
+    request: str
+    began: int
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self.lines)
+
+    def is_about(self, payload_id: str) -> bool:
+        """Whether it says that it works on a payload."""
+        return f"{MARK} {payload_id}\n" in self.lines
+
+
+class _Search:
+    """Finds the invocations that the tries of one execution were, each once."""
+
+    def __init__(self, read: Callable[[str, int, int], list[dict[str, Any]]], payload_id: Callable[[], str]) -> None:
+        self._read = read
+        self._payload_id = payload_id
+        self._taken: set[str] = set()
+
+    def printed(self, group: str, payload_id: str, scheduled: int, event: Event) -> str:
+        """The output of the invocation for one try; nothing if none says that it is about the payload.
+
+        Of several the one that the try names by its request counts, else the one that began nearest to it.
+        """
+        about = payload_id or self._payload_id()
+        lines = self._read(group, scheduled - _SLACK, _at(event) // 1000 + _SLACK)
+        found = [one for one in _invocations(lines) if one.is_about(about) and one.request not in self._taken]
+        named = _request(event)
+        best = min(found, key=lambda one: (one.request != named, abs(one.began - scheduled)), default=None)
+        if best is None:
+            return ""
+        self._taken.add(best.request)
+        return best.text
+
+
+def _invocations(lines: list[dict[str, Any]]) -> list[_Invocation]:
+    """What lies between START and END in each stream; the last one of a stream may still go on."""
+    found: list[_Invocation] = []
+    current: dict[str, _Invocation] = {}
+    for line in lines:
+        stream, text = line["logStreamName"], str(line["message"])
+        if text.startswith(_START):
+            current[stream] = _Invocation(text.removeprefix(_START).split()[0], int(line["timestamp"]))
+            found.append(current[stream])
+        elif text.startswith("END RequestId:"):
+            current.pop(stream, None)
+        elif stream in current:
+            current[stream].lines += [f"{part}\n" for part in text.removesuffix("\n").split("\n")]
+    return found
+
+
+def _request(event: Event) -> str:
+    """The request that a function's answer names, where it does."""
+    told = _json((_end_of(event) or {}).get("output")).get("SdkResponseMetadata")
+    return str(told.get("RequestId", "")) if isinstance(told, dict) else ""
 
 
 def _end_of(event: Event) -> Mapping[str, Any] | None:

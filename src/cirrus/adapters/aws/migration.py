@@ -25,7 +25,6 @@ from cirrus.core.record import Record
 from cirrus.core.state import ENDED, State
 from cirrus.errors import CirrusError, StoreError
 
-LAYOUT = 2
 _AT_ONCE = 16
 _CHUNK = 256
 
@@ -94,12 +93,12 @@ class Migration:
         if record.state not in ENDED:
             return Migrated(record.payload_id, "running")
         changed = self._changed(row, record)
-        known = row.get("layout", {}).get("N") == str(LAYOUT)
+        known = row.get("layout", {}).get("N") == str(at.LAYOUT)
         if known and not changed:
             return Migrated(record.payload_id, "up to date")
         done, missing = ([], []) if known else self._bodies(record, dry)
         done += sorted(changed)
-        if not dry and not self._write(row, {**changed, "layout": at.number(LAYOUT)}):
+        if not dry and not self._write(row, {**changed, "layout": at.number(at.LAYOUT)}):
             return Migrated(record.payload_id, "changed meanwhile", tuple(done), tuple(missing))
         return Migrated(record.payload_id, "migrated", tuple(done), tuple(missing))
 

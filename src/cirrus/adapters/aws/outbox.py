@@ -1,8 +1,8 @@
 """The outbox port on DynamoDB: a row for each delivery that waits, by target and number; what was sent is deleted.
 
-What this process has just written is delivered by it at once, out of memory: such rows are due for others only after a
-moment, so that a sweeper takes over what this process dropped. Events that belong to no end are held in memory alone
-(unless `keep_all`), and written down when they could not be sent.
+What follows from ends is written in bundles (`bundle`) and delivered by their writer at once, out of memory: bundles
+are due for others only after a moment, so that a sweeper takes over what their writer dropped. Events that belong to
+no end are held in memory alone (unless `keep_all`), and written down when they could not be sent.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from cirrus.adapters.aws.attributes import Row, arns, key, number, text
+from cirrus.adapters.aws import attributes, bundle
+from cirrus.adapters.aws import delivery_row as rows_of
+from cirrus.adapters.aws.attributes import Row, number, text
+from cirrus.adapters.aws.delivery_row import PARKED, Outgoing
 from cirrus.adapters.aws.tables import LAST_NUMBER, Tables
 from cirrus.core.execution_id import from_arn
 from cirrus.core.instant import SECOND
@@ -23,29 +26,19 @@ from cirrus.core.keys import named_execution, oversized_key
 from cirrus.errors import StoreError
 from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 from cirrus.ports.payloads import Payloads
+from cirrus.ports.queue import Message
 
 GRACE = 90 * SECOND
+QUEUE = "queue"
+RERUN = "rerun"
+_INLINE = 60_000
 _SLACK = 60 * SECOND
 _MOST = 300_000
-_HOLD, _PARKED, _POINTER = "hold/", "parked/", b'{"url":'
+_HOLD, _POINTER = "hold/", b'{"url":'
+_OTHERS = frozenset({bundle.TARGET, "pauses", "held", "campaigns"})
+_OTHERS_BELOW = (_HOLD, "held/", "campaign/", "item/")
 _last = 0
 _lock = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A delivery with what its row holds: `stored` is the body as it is written, `written` whether there is a row."""
-
-    delivery: Delivery
-    stored: bytes
-    due: int
-    written: bool = True
-    error: str | None = None
-
-    @property
-    def size(self) -> int:
-        """About how many bytes its row takes."""
-        return len(self.stored) + len(self.delivery.payload_id) + 200
 
 
 class DynamoOutbox:
@@ -73,6 +66,7 @@ class DynamoOutbox:
         self._taken: dict[int, Outgoing] = {}
         self._held: set[str] = set()
         self._gone: list[Row] = []
+        self._open: dict[int, int] = {}
 
     def fresh(self) -> set[str]:
         """The targets for which this process has just written something."""
@@ -84,20 +78,38 @@ class DynamoOutbox:
         self, target: str, kind: str, payload_id: str, body: bytes, at: int, stored: bytes | None = None
     ) -> Outgoing:
         """A delivery to write with an end; `stored` is what its row holds in place of a body that stands elsewhere."""
-        delivery = Delivery(_number(), target, kind, payload_id, body, 0)
+        delivery = Delivery(next_number(), target, kind, payload_id, body, 0)
         kept = self._bounded(body) if stored is None else stored
         return Outgoing(delivery, kept, at + self._grace, written=self._name is not None)
 
-    def putting(self, one: Outgoing) -> Row | None:
-        """The part of a transaction that writes a delivery; None where there is no table for it."""
-        if self._name is None:
-            return None
-        return {"Put": {"TableName": self._name, "Item": _row(one), "ConditionExpression": "attribute_not_exists(id)"}}
+    def rerun(self, message: Message, at: int) -> Outgoing:
+        """A message to queue, with what says when it may begin, to write with what it follows from."""
+        body = message.body
+        if len(body) > _INLINE:
+            body = encode({"url": self._payloads.put(oversized_key(self._root, secrets.token_hex(16)), body)})
+        told = {"body": body.decode(), "priority": message.priority, "after": message.after}
+        return self.row(QUEUE, RERUN, message.payload_id or "", encode(told), at)
 
-    def hold_fresh(self, rows: Sequence[Outgoing]) -> None:
-        """The rows were written by this process, which delivers them at once."""
+    def writing(self, deliveries: Sequence[Outgoing]) -> tuple[list[Row], list[Outgoing]]:
+        """The parts of a transaction that write deliveries, none where there is no table; and these, as written."""
+        if self._name is None:
+            return [], list(deliveries)
+        actions: list[Row] = []
+        written: list[Outgoing] = []
+        for some in bundle.bundled(deliveries):
+            id_ = next_number()
+            item = bundle.bundle_row(id_, max(one.due for one in some), some)
+            actions.append({"Put": {"TableName": self._name, "Item": item}})
+            written += [replace(one, written=False, bundle=id_) for one in some]
+        return actions, written
+
+    def hold_fresh(self, written: Sequence[Outgoing]) -> None:
+        """The deliveries were written by this process, which sends them at once."""
         if self._grace or self._name is None:
-            self._fresh |= {one.delivery.id: one for one in rows}
+            self._fresh |= {one.delivery.id: one for one in written}
+            for one in written:
+                if one.bundle is not None:
+                    self._open[one.bundle] = self._open.get(one.bundle, 0) + 1
 
     def announce(self, target: str, kind: str, payload_id: str, body: bytes, at: int) -> None:
         """Add a delivery that belongs to no end."""
@@ -111,9 +123,9 @@ class DynamoOutbox:
 
     def put(self, target: str, kind: str, payload_id: str, body: bytes) -> None:
         """Add a delivery, due at once."""
-        delivery = Delivery(_number(), target, kind, payload_id, body, 0)
+        delivery = Delivery(next_number(), target, kind, payload_id, body, 0)
         one = Outgoing(delivery, self._bounded(body), 0)
-        self._tables.write(self._table, [{"PutRequest": {"Item": _row(one)}}])
+        self._tables.write(self._table, [{"PutRequest": {"Item": rows_of.row(one)}}])
 
     def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target.
@@ -123,18 +135,31 @@ class DynamoOutbox:
         fresh = [one for one in self._fresh.values() if one.delivery.target == target]
         if fresh or self._name is None:
             found = fresh[:limit]
-        elif self._due(target, 1, now) and self._hold(target, owner, now, until):
+        elif self._unpack(now) and self._due(target, 1, now) and self.hold(target, owner, now, until):
             found = self._due(target, limit, now)
         else:
             return []
         self._taken |= {one.delivery.id: one for one in found}
         return [self._resolved(one) for one in found]
 
+    def _unpack(self, now: int) -> bool:
+        """Put the deliveries of bundles whose writers are gone into rows of their own; True."""
+        for id_, some in self._bundles():
+            if some and not now < some[0].due <= now + LONGEST:
+                there = {"ConditionExpression": "attribute_exists(id)", "TableName": self._table}
+                puts = [{"Put": {"TableName": self._table, "Item": rows_of.row(one)}} for one in some]
+                gone: Row = {"Delete": {"Key": rows_of.key(bundle.TARGET, id_), **there}}
+                self._tables.transact("open a bundle", [gone, *puts], secrets.token_hex(16))
+        return True
+
+    def _bundles(self) -> Iterator[tuple[int, list[Outgoing]]]:
+        return ((int(row["id"]["N"]), bundle.opened(row)) for row in self._rows(bundle.TARGET))
+
     def _due(self, target: str, limit: int, now: int) -> list[Outgoing]:
         put_off: set[str] = set()
         found: list[Outgoing] = []
         for row in self._rows(target):
-            one = _outgoing(row)
+            one = rows_of.outgoing(row)
             if now < one.due <= now + LONGEST:
                 put_off.add(one.delivery.payload_id)
             elif one.delivery.payload_id not in put_off:
@@ -152,15 +177,19 @@ class DynamoOutbox:
             ScanIndexForward=ascending,
         )
 
-    def _hold(self, target: str, owner: str, now: int, until: int) -> bool:
-        statement = f'UPDATE "{self._table}" SET holder = ? SET until = ? WHERE target = ? AND id = ?'
-        free = " AND (holder = ? OR until <= ? OR until > ?)"
-        values = [text(owner), number(until), text(_lease(target)), number(0)]
-        taken = [text(owner), number(now), number(until + _SLACK)]
-        done = self._tables.execute(f"hold {target}", [(statement + free, [*values, *taken])]) == [True]
-        if not done:
-            made = f"INSERT INTO \"{self._table}\" VALUE {{'holder':?,'until':?,'target':?,'id':?}}"
-            done = self._tables.execute(f"hold {target}", [(made, values)]) == [True]
+    def hold(self, target: str, owner: str, now: int, until: int) -> bool:
+        """Take or renew the right to a target; False while another owner has it."""
+        free = "attribute_not_exists(id) OR holder = :owner OR #until <= :now OR #until > :far"
+        values = {":owner": text(owner), ":until": number(until), ":now": number(now), ":far": number(until + _SLACK)}
+        taken: Row = {
+            "TableName": self._table,
+            "Key": rows_of.key(_lease(target), 0),
+            "UpdateExpression": "SET holder = :owner, #until = :until",
+            "ConditionExpression": free,
+            "ExpressionAttributeNames": {"#until": "until"},
+            "ExpressionAttributeValues": values,
+        }
+        done = not self._tables.transact(f"hold {target}", [{"Update": taken}], secrets.token_hex(16))
         if done:
             self._held.add(target)
         return done
@@ -175,8 +204,8 @@ class DynamoOutbox:
     def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
         """Write down what became of deliveries, and let go of their target.
 
-        A failure of what somebody else has settled meanwhile changes nothing. Rows that this process has just written
-        are deleted by `flush`.
+        A failure of what somebody else has settled meanwhile changes nothing. Bundles that this process has just
+        written are deleted by `flush`.
         """
         gone: list[Row] = []
         targets: set[str] = set()
@@ -190,14 +219,24 @@ class DynamoOutbox:
             if result.error is not None:
                 self._failed(one, result)
             elif one.written:
-                (self._gone if fresh else gone).append({"DeleteRequest": {"Key": _key(one.delivery.target, result.id)}})
+                gone.append({"DeleteRequest": {"Key": rows_of.key(one.delivery.target, result.id)}})
+            self._close(one)
         if gone:
             self._tables.write(self._table, gone)
         for target in targets & self._held:
-            self._let_go(target, owner)
+            self.let_go(target, owner)
+
+    def _close(self, one: Outgoing) -> None:
+        """One delivery of a bundle is dealt with; the last one closes it."""
+        if one.bundle is None:
+            return
+        self._open[one.bundle] -= 1
+        if not self._open[one.bundle]:
+            del self._open[one.bundle]
+            self._gone.append({"DeleteRequest": {"Key": rows_of.key(bundle.TARGET, one.bundle)}})
 
     def flush(self) -> None:
-        """Delete the rows of what this process has written and sent, of all targets in one go."""
+        """Delete the bundles that this process has written and sent, all in one go."""
         gone, self._gone = self._gone, []
         if gone:
             self._tables.write(self._table, gone)
@@ -205,8 +244,8 @@ class DynamoOutbox:
     def _failed(self, one: Outgoing, result: Attempted) -> None:
         delivery = replace(one.delivery, attempts=one.delivery.attempts + int(result.tried))
         parked = result.again is None
-        to = replace(delivery, target=_parked(delivery.target)) if parked else delivery
-        row = _row(replace(one, delivery=to, due=result.again or result.at, error=result.error))
+        to = replace(delivery, target=rows_of.parked(delivery.target)) if parked else delivery
+        row = rows_of.row(replace(one, delivery=to, due=result.again or result.at, error=result.error))
         if not one.written:
             self._tables.write(self._table, [{"PutRequest": {"Item": row}}])
         else:
@@ -216,14 +255,15 @@ class DynamoOutbox:
         """Put a row in the place of a delivery's, which may stand under another target; False if that is gone."""
         there = {"ConditionExpression": "attribute_exists(id)", "TableName": self._table}
         put: Row = {"Put": {"TableName": self._table, "Item": row}}
-        old = _key(delivery.target, delivery.id)
+        old = rows_of.key(delivery.target, delivery.id)
         if row["target"] == old["target"]:
             actions = [{"Put": {**put["Put"], **there}}]
         else:
             actions = [{"Delete": {"Key": old, **there}}, put]
         return not self._tables.transact("write down a delivery", actions, secrets.token_hex(16))
 
-    def _let_go(self, target: str, owner: str) -> None:
+    def let_go(self, target: str, owner: str) -> None:
+        """Give the right to a target back."""
         statement = f'DELETE FROM "{self._table}" WHERE target = ? AND id = ? AND holder = ?'
         self._tables.execute(f"let go of {target}", [(statement, [text(_lease(target)), number(0), text(owner)])])
         self._held.discard(target)
@@ -232,8 +272,7 @@ class DynamoOutbox:
         """How many deliveries of a target wait, and the instant at which the first is due (None if none waits)."""
         behind: dict[str, int] = {}
         due: list[int] = []
-        for row in self._rows(target) if self._name is not None else ():
-            one = _outgoing(row)
+        for one in self._standing(target) if self._name is not None else ():
             behind[one.delivery.payload_id] = max(one.due, behind.get(one.delivery.payload_id, 0))
             due.append(behind[one.delivery.payload_id])
         return len(due), min(due, default=None)
@@ -274,9 +313,20 @@ class DynamoOutbox:
     def _entered(self, target: str | None) -> list[Entered]:
         if self._name is None:
             return []
-        known = self._tables.groups(self._name, "target", LAST_NUMBER) if target is None else [target, _parked(target)]
-        rows = [row for name in known if not name.startswith(_HOLD) for row in self._rows(name)]
-        return sorted((_entry(row) for row in rows), key=lambda one: one.id)
+        if target is None:
+            known = self._tables.groups(self._name, "target", LAST_NUMBER)
+            found = [one for _, some in self._bundles() for one in some]
+        else:
+            known = [target, rows_of.parked(target)]
+            found = [one for _, some in self._bundles() for one in some if one.delivery.target == target]
+        found += [rows_of.outgoing(row) for name in known if _delivers(name) for row in self._rows(name)]
+        return sorted(map(rows_of.entry, found), key=lambda one: one.id)
+
+    def _standing(self, target: str) -> list[Outgoing]:
+        """What waits for a target, in bundles too, in order."""
+        found = [one for _, some in self._bundles() for one in some if one.delivery.target == target]
+        found += map(rows_of.outgoing, self._rows(target))
+        return sorted(found, key=lambda one: one.delivery.id)
 
     def again(self, ids: Sequence[int], at: int) -> set[int]:
         """Let parked deliveries wait again: due at `at`, in their old order, their attempts counted anew.
@@ -287,8 +337,8 @@ class DynamoOutbox:
         done: set[int] = set()
         for one in self._parked_ones(ids):
             delivery = one.delivery
-            target = delivery.target.removeprefix(_PARKED)
-            row = _row(replace(one, delivery=replace(delivery, target=target, attempts=0), due=at))
+            target = delivery.target.removeprefix(PARKED)
+            row = rows_of.row(replace(one, delivery=replace(delivery, target=target, attempts=0), due=at))
             if not (delivery.kind == "items" and self._outdated(one)) and self._move(delivery, row):
                 done.add(delivery.id)
         return done
@@ -296,22 +346,22 @@ class DynamoOutbox:
     def drop(self, ids: Sequence[int]) -> set[int]:
         """Take parked deliveries off the ledger, for good; gives those that were."""
         found = self._parked_ones(ids)
-        keys = [_key(one.delivery.target, one.delivery.id) for one in found]
+        keys = [rows_of.key(one.delivery.target, one.delivery.id) for one in found]
         self._tables.write(self._table, [{"DeleteRequest": {"Key": key}} for key in keys])
         return {one.delivery.id for one in found}
 
     def _parked_ones(self, ids: Sequence[int]) -> list[Outgoing]:
-        known = [name for name in self._tables.groups(self._table, "target", LAST_NUMBER) if name.startswith(_PARKED)]
-        keys = [_key(name, number_) for name in known for number_ in dict.fromkeys(ids)]
-        return [_outgoing(row) for row in self._tables.get(self._table, keys)]
+        known = [name for name in self._tables.groups(self._table, "target", LAST_NUMBER) if name.startswith(PARKED)]
+        keys = [rows_of.key(name, number_) for name in known for number_ in dict.fromkeys(ids)]
+        return [rows_of.outgoing(row) for row in self._tables.get(self._table, keys)]
 
     def _outdated(self, one: Outgoing) -> bool:
         """Whether the Items are not those of the payload's latest execution."""
         if self._state is None or not one.stored.startswith(_POINTER):
             return False
         named = named_execution(self._payloads.key(decode(one.stored)["url"]))
-        rows = self._tables.get(self._state, [key(one.delivery.payload_id)])
-        known = arns(rows[0]) if rows else []
+        rows = self._tables.get(self._state, [attributes.key(one.delivery.payload_id)])
+        known = attributes.arns(rows[0]) if rows else []
         return bool(named and known) and from_arn(known[-1]) != (named.execution_id if named else "")
 
     @property
@@ -327,61 +377,16 @@ class DynamoOutbox:
         return encode({"url": self._payloads.put(oversized_key(self._root, secrets.token_hex(16)), body)})
 
 
-def _key(target: str, id_: int) -> Row:
-    return {"target": text(target), "id": number(id_)}
-
-
-def _entry(row: Row) -> Entered:
-    one = _outgoing(row)
-    parked = one.delivery.target.startswith(_PARKED)
-    return Entered(
-        id=one.delivery.id,
-        target=one.delivery.target.removeprefix(_PARKED),
-        kind=one.delivery.kind,
-        payload_id=one.delivery.payload_id,
-        attempts=one.delivery.attempts,
-        due=0 if parked else one.due,
-        error=one.error,
-        parked=one.due if parked else None,
-    )
-
-
-def _row(one: Outgoing) -> Row:
-    delivery = one.delivery
-    row = {
-        "target": text(delivery.target),
-        "id": number(delivery.id),
-        "kind": text(delivery.kind),
-        "payload_id": text(delivery.payload_id),
-        "body": text(one.stored.decode()),
-        "due": number(one.due),
-        "attempts": number(delivery.attempts),
-    }
-    return row if one.error is None else {**row, "error": text(one.error)}
-
-
-def _outgoing(row: Row) -> Outgoing:
-    body = row["body"]["S"].encode()
-    delivery = Delivery(
-        id=int(row["id"]["N"]),
-        target=row["target"]["S"],
-        kind=row["kind"]["S"],
-        payload_id=row["payload_id"]["S"],
-        body=body,
-        attempts=int(row["attempts"]["N"]),
-    )
-    return Outgoing(delivery, body, int(row["due"]["N"]), error=row.get("error", {}).get("S"))
+def _delivers(target: str) -> bool:
+    """Whether what stands under this name are deliveries."""
+    return target not in _OTHERS and not target.startswith(_OTHERS_BELOW)
 
 
 def _lease(target: str) -> str:
     return _HOLD + target
 
 
-def _parked(target: str) -> str:
-    return _PARKED + target
-
-
-def _number() -> int:
+def next_number() -> int:
     """A number greater than every one that this process gave before, and unlike those of others."""
     global _last  # one sequence for all outboxes of a process
     with _lock:

@@ -13,6 +13,8 @@ from uuid import uuid4
 
 from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.faults import reported
+from cirrus.adapters.aws.held import Held, HeldMessage
+from cirrus.adapters.aws.tables import Tables
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.jsontext import encode
 from cirrus.core.keys import invalid_key, oversized_key
@@ -25,6 +27,7 @@ BATCH = 10
 BATCH_BYTES = 262_144
 INLINE_BYTES = 250_000
 LONGEST = 43_200
+AFTER = "after"
 _ROUNDS = 5
 _PAUSE = 0.1
 _REASON = 500
@@ -35,7 +38,8 @@ Entry = dict[str, Any]
 class SqsQueue:
     """Messages of one queue, or two: `bulk` is taken from last and gets what has a priority below zero.
 
-    `announce` records the events of rejected messages; who makes the state database over this queue sets it.
+    `announce` records the events of rejected messages, `unsent` counts what is still to be queued; who makes the state
+    database and the outbox over this queue sets them. `held` keeps pauses and what they hold back.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class SqsQueue:
         announce: Callable[[Sequence[WorkflowEvent]], None] = lambda _: None,
         bulk: str | None = None,
         dead: str | None = None,
+        held: Held | None = None,
         root: str = "cirrus",
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -54,6 +59,8 @@ class SqsQueue:
         self._url = url
         self.bulk = bulk
         self._dead = dead
+        self.held = held or Held(Tables(clients), None)
+        self.unsent: Callable[[], int] = lambda: 0
         self._payloads = payloads
         self.announce = announce
         self._root = root
@@ -67,7 +74,7 @@ class SqsQueue:
         SQS has no transactions over messages: what was queued before an error is queued.
         """
         for url, some in self._sorted(messages):
-            self._send(url, [{"MessageBody": self._carried(one.body)} for one in some])
+            self._send(url, [{"MessageBody": self._carried(one.body), **_fenced(one)} for one in some])
 
     def _sorted(self, messages: Sequence[Message]) -> Iterator[tuple[str, list[Message]]]:
         low = [one for one in messages if self.bulk and one.priority < 0]
@@ -133,6 +140,7 @@ class SqsQueue:
                 MaxNumberOfMessages=limit,
                 VisibilityTimeout=max(0, min(LONGEST, seconds)),
                 AttributeNames=["ApproximateReceiveCount"],
+                MessageAttributeNames=[AFTER],
             )
         return [
             Taken(
@@ -141,6 +149,7 @@ class SqsQueue:
                 attempts=int(one["Attributes"]["ApproximateReceiveCount"]),
                 priority=-1 if url == self.bulk else 0,
                 known=False,
+                after=one.get("MessageAttributes", {}).get(AFTER, {}).get("StringValue"),
             )
             for one in answer.get("Messages", [])
         ]
@@ -250,14 +259,14 @@ class SqsQueue:
     # ---------------------------------------------------------------- looking
 
     def holds(self, payload_id: str) -> bool:
-        """ConfigError: SQS cannot tell what waits in a queue."""
-        raise ConfigError("AWS", [f"a queue of SQS cannot be searched for {payload_id}"])
+        """Whether a message of this payload id may wait: SQS cannot be searched, so it may as long as any does."""
+        return self.depth() > 0 or self.unsent() > 0
 
     def depth(self) -> int:
-        """About how many messages there are, leased ones included."""
+        """About how many messages there are, leased ones and those that are held back included."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         found = [self._attributes(url, *names) for url in filter(None, (self._url, self.bulk))]
-        return sum(int(attributes[name]) for attributes in found for name in names)
+        return sum(int(attributes[name]) for attributes in found for name in names) + self.held.waiting()
 
     def stirs(self) -> bool:
         """Whether there is a message, leased ones included."""
@@ -270,29 +279,42 @@ class SqsQueue:
     # ---------------------------------------------------------------- limits, which AWS has elsewhere
 
     def spend(self, payload_ids: Sequence[str], throttle: Throttle, now: int) -> None:
-        """Nothing: a deployment on AWS has no rates."""
+        """Nothing: rates are not kept on AWS, and deploying says so."""
 
     def again(self, throttle: Throttle, now: int) -> int | None:
         """Never: Lambda looks for itself."""
         return None
 
-    def sort(self, receipts: Mapping[str, str]) -> None:
-        """Nothing: no message waits by its payload id."""
+    def sort(self, receipts: Mapping[str, str]) -> set[str]:
+        """All of them: nobody but `process` takes messages, and what that does is the queue of its event's."""
+        return set(receipts)
 
     def pause(self, pause: Pause) -> None:
-        """ConfigError: SQS cannot hold back some of its messages."""
-        raise ConfigError(
-            "AWS",
-            ["a queue of SQS cannot be paused in part: disable the event source mapping of `process` to stop all"],
-        )
+        """Let no message of a scope begin until it is resumed; a second pause of the scope replaces the first."""
+        self.held.pause(pause)
 
     def resume(self, kind: str, name: str) -> bool:
-        """There was no pause."""
-        return False
+        """Lift the pause of a scope, whose messages a sweep queues again; False if there was none."""
+        return self.held.resume(kind, name)
 
     def pauses(self) -> list[Pause]:
-        """None."""
-        return []
+        """The pauses that hold, the oldest first."""
+        return self.held.pauses()
+
+    def hold(self, pause: Pause, messages: Sequence[tuple[Taken, str]]) -> None:
+        """Keep messages, each with its payload id, until a pause is lifted; what is too large stands elsewhere."""
+        kept = [
+            HeldMessage(self._carried(one.body).encode(), payload_id, one.priority, one.after)
+            for one, payload_id in messages
+        ]
+        self.held.hold(pause, kept)
+
+    def release_held(self, most: int) -> int:
+        """Queue again what no pause holds any more, up to so many; gives how many were queued."""
+        return self.held.release(self._queue_again, most)
+
+    def _queue_again(self, held: Sequence[HeldMessage]) -> None:
+        self.put([Message(one.body, one.payload_id, one.priority, one.after) for one in held], 0)
 
     def _attributes(self, url: str, *names: str) -> dict[str, str]:
         with reported(f"look at {url}"):
@@ -324,6 +346,13 @@ def _size(entry: Entry) -> int:
 def _allowed(text: str) -> bool:
     """Whether SQS takes a text: it refuses some control characters, and what XML cannot hold."""
     return all(char >= " " or char in "\t\n\r" for char in text) and not ("\ufffe" in text or "\uffff" in text)
+
+
+def _fenced(message: Message) -> dict[str, Any]:
+    """The attribute that tells after which execution a message may begin."""
+    if message.after is None:
+        return {}
+    return {"MessageAttributes": {AFTER: {"DataType": "String", "StringValue": message.after}}}
 
 
 def _why(one: Rejected) -> dict[str, Any]:

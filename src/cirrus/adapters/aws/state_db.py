@@ -8,14 +8,17 @@ is read back, and is granted after all where the row holds its token.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from cirrus.adapters.aws import attributes as rows_of
-from cirrus.adapters.aws.attributes import Row, Vocabulary
-from cirrus.adapters.aws.outbox import DynamoOutbox, Outgoing
+from cirrus.adapters.aws.attributes import Row, Said, Vocabulary
+from cirrus.adapters.aws.delivery_row import Outgoing
+from cirrus.adapters.aws.outbox import QUEUE, DynamoOutbox
 from cirrus.adapters.aws.paging import Walk
 from cirrus.adapters.aws.statements import Statements, fence, read_fence, unfenced
 from cirrus.adapters.aws.tables import Tables
+from cirrus.adapters.aws.uses import ItemUses
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.execution_id import Arns, from_arn
 from cirrus.core.jsontext import encode
@@ -28,8 +31,8 @@ from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.payloads import Payloads
 from cirrus.ports.state_db import Claim, Conclusion, Execution, Failures, ItemUse, Page, Query, Start
 
-QUEUE = "queue"
-_MOST_ACTIONS = 96
+_MOST_ENDS = 80
+_MOST_DELIVERIES = 900  # in ten bundles, and as many again where bytes fill them
 _MOST_BYTES = 3_000_000
 _INLINE = 60_000
 
@@ -59,8 +62,9 @@ class Settling(Protocol):
 class DynamoStateDb:
     """Records in one table; what follows from ends in another; bodies in the payload store.
 
-    `remove` removes bodies by their keys; `chance` gives 63 random bits. Events of claims, starts and skips go to the
-    outbox, which may hold them in memory.
+    `remove` removes bodies by their keys; `chance` gives 63 random bits; `ages` says for how many microseconds records
+    are kept after their end, by end state: then DynamoDB removes them, for nothing. Events of claims, starts and
+    skips go to the outbox, which may hold them in memory.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class DynamoStateDb:
         metrics: Transitions | None = None,
         remove: Callable[[Sequence[str]], None] | None = None,
         root: str = "cirrus",
+        ages: Mapping[State, int] | None = None,
+        uses: ItemUses | None = None,
     ) -> None:
         self._tables = tables
         self._table = table
@@ -89,10 +95,11 @@ class DynamoStateDb:
         self._arns = arns
         self._chance = chance
         self._subscriptions = subscriptions or Subscriptions()
-        self._say = Statements(table, arns, vocabulary or Vocabulary())
+        self._say = Statements(table, arns, vocabulary or Said(), ages or {})
         self._metrics = metrics or NoMetrics()
         self._remove = remove or (lambda _: None)
         self._root = root
+        self._uses = uses
         self._buried: dict[str, tuple[str, ...]] = {}
 
     # ---------------------------------------------------------------- reading
@@ -136,7 +143,8 @@ class DynamoStateDb:
     def failures(self, query: Query) -> list[Failures]:
         """The records of a query that have a kind of failure, grouped by it, the most frequent kind first."""
         groups: dict[str, list[Record]] = {}
-        for record in self.walk().records(query):
+        failed = query if query.states else replace(query, states=(State.FAILED, State.INVALID))
+        for record in self.walk().records(failed):
             if record.fingerprint is not None:
                 groups.setdefault(record.fingerprint, []).append(record)
         samples = {name: max(found, key=lambda one: one.updated) for name, found in groups.items()}
@@ -155,10 +163,14 @@ class DynamoStateDb:
         return sorted(found, key=lambda one: (-one.count, -one.last, one.kind.fingerprint))
 
     def uses(self, item_id: str, *, made: bool, limit: int = 100) -> list[ItemUse]:
-        """ConfigError: which executions had an Item is not kept on AWS."""
-        raise ConfigError(
-            "AWS", [f"which executions had the Item {item_id!r} is not kept there: query records by --item instead"]
-        )
+        """The executions that made an Item of this id, or that were given it; the latest first.
+
+        ConfigError where the deployment does not keep that.
+        """
+        if self._uses is None:
+            told = "which executions had an Item is not kept: say `lineage = true` of the deployment and deploy it"
+            raise ConfigError("AWS", [f"{told} again, or query records by --item {item_id}"])
+        return self._uses.read(item_id, made=made, limit=limit, rows=self._rows)
 
     def priorities(self, payload_ids: Sequence[str]) -> dict[str, int]:
         """The priorities with which payloads were claimed, where they had any."""
@@ -207,6 +219,10 @@ class DynamoStateDb:
     def claim(self, claims: Sequence[Claim]) -> list[bool]:
         """Grant each claim whose record is as it was read; of any number that try at once exactly one wins."""
         granted: dict[int, bool] = {}
+        if self._uses is not None:
+            self._uses.write(
+                [ItemUse(item, False, one.payload_id, one.execution_id, True) for one in claims for item in one.items]
+            )
         for round_ in _rounds([claim.payload_id for claim in claims]):
             granted |= self._claim({n: claims[n] for n in round_})
         for n, claim in enumerate(claims):
@@ -298,32 +314,37 @@ class DynamoStateDb:
         for end in conclusions:
             if end.output is not None:
                 self._payloads.put(_output_key(self._root, end), end.output)
+        made = {n: self._made(end) for n, end in enumerate(conclusions)}
         for round_ in _rounds([end.payload_id for end in conclusions]):
             ends = {n: (conclusions[n], self._deliveries(conclusions[n])) for n in round_}
             for chunk in _chunks(ends):
-                granted |= self._conclude({n: ends[n] for n in chunk})
+                granted |= self._conclude({n: ends[n] for n in chunk}, made)
         return [granted[n] for n in range(len(conclusions))]
 
-    def _conclude(self, ends: Mapping[int, tuple[Conclusion, list[Outgoing]]]) -> dict[int, bool]:
+    def _made(self, end: Conclusion) -> str | None:
+        """The token of what an end has made, which is written first; None where nothing is kept of it."""
+        if self._uses is None or not end.items:
+            return None
+        token = f"{self._chance():016x}"
+        uses = [ItemUse(item, True, end.payload_id, end.execution_id, True) for item in end.items]
+        self._uses.write(uses, token)
+        return token
+
+    def _conclude(
+        self, ends: Mapping[int, tuple[Conclusion, list[Outgoing]]], made: Mapping[int, str | None]
+    ) -> dict[int, bool]:
         """Try all at once; those whose condition does not hold are looked at, and the rest is tried again."""
         left = dict(ends)
         fences = {n: fence(self._arn(end)) for n, (end, _) in ends.items()}
         granted: dict[int, bool] = {}
         while left:
-            actions, places = [], []
-            for n, (end, rows) in left.items():
-                places.append(n)
-                actions.append(self._say.end(end, fences[n]))
-                for put in filter(None, map(self._outbox.putting, rows)):
-                    places.append(n)
-                    actions.append(put)
+            puts, written = self._outbox.writing([one for _, rows in left.values() for one in rows])
+            actions = [*(self._say.end(end, fences[n], made[n]) for n, (end, _) in left.items()), *puts]
             could = self._tables.transact("record ends", actions, f"{self._chance():016x}{self._chance():016x}")
             if not could:
-                for n, (_, rows) in left.items():
-                    granted[n] = True
-                    self._outbox.hold_fresh(rows)
-                return granted
-            failed = {n for n, one in zip(places, could, strict=True) if not one}
+                self._outbox.hold_fresh(written)
+                return granted | dict.fromkeys(left, True)
+            failed = {n for n, one in zip(left, could, strict=False) if not one}  # puts have no condition
             looked = self._rows([left[n][0].payload_id for n in failed])
             for n in failed:
                 end = left[n][0]
@@ -389,15 +410,15 @@ def _rounds(payload_ids: Sequence[str]) -> Iterator[list[int]]:
 def _chunks(ends: Mapping[int, tuple[Conclusion, list[Outgoing]]]) -> Iterator[list[int]]:
     """Numbers of ends that fit into one transaction."""
     chunk: list[int] = []
-    actions = size = 0
+    made = size = 0
     for n, (end, rows) in ends.items():
-        more = 1 + len(rows)
         bytes_ = len(str(end.outputs)) + len(end.last_error or "") + sum(one.size for one in rows)
-        if chunk and (actions + more > _MOST_ACTIONS or size + bytes_ > _MOST_BYTES):
+        full = len(chunk) >= _MOST_ENDS or made + len(rows) > _MOST_DELIVERIES or size + bytes_ > _MOST_BYTES
+        if chunk and full:
             yield chunk
-            chunk, actions, size = [], 0, 0
+            chunk, made, size = [], 0, 0
         chunk.append(n)
-        actions += more
+        made += len(rows)
         size += bytes_
     if chunk:
         yield chunk

@@ -6,11 +6,14 @@ A condition names the execution that must be the row's last. Rows that we claime
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from cirrus.adapters.aws import attributes as rows_of
 from cirrus.adapters.aws.attributes import Row, Vocabulary
 from cirrus.adapters.aws.tables import Statement
 from cirrus.core.execution_id import Arns, from_arn
-from cirrus.core.instant import iso
+from cirrus.core.instant import SECOND, iso
 from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.ports.state_db import Claim, Conclusion, Start
@@ -21,10 +24,13 @@ Fence = tuple[str, list[Row]]
 class Statements:
     """Statements about the rows of one table."""
 
-    def __init__(self, table: str, arns: Arns, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, table: str, arns: Arns, vocabulary: Vocabulary, ages: Mapping[State, int] = MappingProxyType({})
+    ) -> None:
         self._table = table
         self._arns = arns
         self._vocabulary = vocabulary
+        self._ages = ages
 
     def claim(self, claim: Claim, token: str) -> Statement:
         """Make a row, or let it begin its next execution, if it is as it was read."""
@@ -67,6 +73,7 @@ class Statements:
             " SET state_updated = ? SET updated = ? SET claimed_at = ?"
             f"{' SET priority = ?' if claim.priority else ' REMOVE priority'}"
             " REMOVE last_error REMOVE outputs REMOVE output_collections REMOVE fingerprint REMOVE failure"
+            " REMOVE expires"
             f" WHERE collections_workflow = ? AND itemids = ?{where}",
             [*values, keys["collections_workflow"], keys["itemids"], *fenced],
         )
@@ -102,8 +109,11 @@ class Statements:
             ],
         )
 
-    def end(self, end: Conclusion, fence: Fence) -> Row:
-        """The part of a transaction that ends an execution, if it is the current one and runs."""
+    def end(self, end: Conclusion, fence: Fence, made: str | None = None) -> Row:
+        """The part of a transaction that ends an execution, if it is the current one and runs.
+
+        `made` is the token of what it made, where that is kept.
+        """
         where, values = fence
         expression = "SET state_updated = :state, updated = :now"
         given: Row = {
@@ -132,6 +142,12 @@ class Statements:
             expression += ", fingerprint = :fingerprint, failure = :failure"
             given[":fingerprint"] = rows_of.text(end.kind.fingerprint)
             given[":failure"] = rows_of.texts([end.kind.workflow, end.kind.step, end.kind.message])
+        if made is not None:
+            expression += ", made = :made"
+            given[":made"] = rows_of.text(made)
+        if end.state in self._ages:
+            expression += ", expires = :expires"
+            given[":expires"] = rows_of.number((end.at + self._ages[end.state]) // SECOND)
         expression += f" REMOVE {', '.join(removed)}" if removed else ""
         for n, value in enumerate(values):
             where = where.replace("?", f":fence{n}", 1)

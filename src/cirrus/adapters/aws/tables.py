@@ -200,16 +200,20 @@ class Tables:
             more["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def groups(self, table: str, hash_key: str, last: Row) -> list[str]:
-        """Every value of the first key, one small read for each; `last` is the second key, greater than any.
+        """Every value of the first key, sorted, one small read for each; `last` is the second key, greater than any."""
+        return sorted(self.each_group(table, hash_key, last))
+
+    def each_group(self, table: str, hash_key: str, last: Row) -> Iterator[str]:
+        """The values of the first key in no order, as far as they are asked for.
 
         No row but the first of each group is read: the scan goes on behind where a last row would stand.
         """
-        found: list[str] = []
         more: dict[str, Any] = {}
         while True:
             with reported(f"list the groups of {table}"):
                 answer = self._client.scan(TableName=table, Limit=1, ProjectionExpression=hash_key, **more)
             if not answer["Items"]:
-                return sorted(found)
-            found.append(answer["Items"][0][hash_key]["S"])
-            more["ExclusiveStartKey"] = {hash_key: {"S": found[-1]}, **last}
+                return
+            found = str(answer["Items"][0][hash_key]["S"])
+            yield found
+            more["ExclusiveStartKey"] = {hash_key: {"S": found}, **last}

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cirrus.adapters.aws.attributes import GOOD, Said, Vocabulary
 from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.faults import code, reported
+from cirrus.adapters.aws.outbox import RERUN
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.payload_id import parse
 from cirrus.core.publication import output_items, publication
@@ -48,14 +50,19 @@ class Outgoing:
 
 
 class TopicTarget:
-    """Publishes to a topic; `good` is the deployment's word for a good end, which names one event."""
+    """Publishes to a topic; `vocabulary` knows the deployment's word for a good end, which names one event."""
 
     def __init__(
-        self, clients: Clients, arn: str, *, good: str = "COMPLETED", pause: Callable[[float], None] = time.sleep
+        self,
+        clients: Clients,
+        arn: str,
+        *,
+        vocabulary: Vocabulary | None = None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._clients = clients
         self._arn = arn
-        self._good = good
+        self._vocabulary = vocabulary or Said()
         self._pause = pause
 
     def send(self, deliveries: Sequence[Delivery]) -> dict[int, Failed]:
@@ -86,9 +93,9 @@ class TopicTarget:
 
     def _spoken(self, event: Any) -> Any:
         """An event in the words of the deployment."""
-        if self._good == "COMPLETED":
+        if event["event_type"] not in _V2 or self._vocabulary.good == GOOD[0]:
             return event
-        return {**event, "event_type": _V2.get(event["event_type"], event["event_type"])}
+        return {**event, "event_type": _V2[event["event_type"]]}
 
     def _publish(self, batch: Sequence[Outgoing]) -> dict[int, Failed]:
         left = {str(n): one for n, one in enumerate(batch)}
@@ -128,9 +135,15 @@ class QueueTarget:
     def send(self, deliveries: Sequence[Delivery]) -> dict[int, Failed]:
         """Queue every payload; StoreError if one could not be, then all are tried again."""
         known = self._priorities([one.payload_id for one in deliveries]) if self._priorities else {}
-        messages = [Message(one.body, priority=known.get(one.payload_id, 0)) for one in deliveries]
-        self._queue.put(messages, self._clock())
+        self._queue.put([_message(one, known.get(one.payload_id, 0)) for one in deliveries], self._clock())
         return {}
+
+
+def _message(delivery: Delivery, priority: int) -> Message:
+    if delivery.kind != RERUN:
+        return Message(delivery.body, priority=priority)
+    told = decode(delivery.body)
+    return Message(told["body"].encode(), delivery.payload_id, told["priority"], told["after"])
 
 
 def _event_attributes(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ is asked at all.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import subprocess
@@ -19,23 +18,30 @@ from typing import Any
 
 import orjson
 
+from cirrus.core.declared import Declared
 from cirrus.ports.compute import TaskSpec
 from cirrus.ports.parameters import Checked
 
 SECONDS = 60.0
 _TRUSTED = 1.0  # seconds for which files are not looked at again
 _WORD = re.compile(rb"\bParameters\b")
-_TASK = re.compile(rb":function:([A-Za-z0-9_-]+)")
-_MOST = 5
 
 
 class TaskParameters:
     """The declared schemas of a project's tasks; kept in the file `cache`.
 
-    `hidden` are variables of the environment that the project's code is not shown.
+    `hidden` are variables of the environment that the project's code is not shown. `prefix` is what names of functions
+    and job definitions begin with in state machines.
     """
 
-    def __init__(self, project: Path, specs: Mapping[str, TaskSpec], cache: Path, hidden: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        project: Path,
+        specs: Mapping[str, TaskSpec],
+        cache: Path,
+        hidden: Collection[str] = (),
+        prefix: str = "",
+    ) -> None:
         self._project = project
         handlers = {name: spec.handler or "" for name, spec in specs.items()}
         self._handlers = {name: handler for name, handler in handlers.items() if _is_ours(handler)}
@@ -44,59 +50,41 @@ class TaskParameters:
         self._hidden = frozenset(hidden)
         self._known: dict[str, Any] | None = None
         self._again = 0.0
-        self._validators: dict[str, Any] = {}
+        self._task = re.compile(rb"(?::function:|:job-definition/)%s([A-Za-z0-9_-]+)" % re.escape(prefix.encode()))
+        self._tasks = Declared({})
         self._named: dict[bytes, tuple[str, ...]] = {}
 
     def check(self, definition: bytes, tasks: Mapping[str, Any]) -> Checked:
         """Hold a process definition's `tasks` to what the tasks of a state machine declare."""
-        problems: list[str] = []
-        warnings: list[str] = []
-        for name, told in self._declared(definition):
-            if "error" in told:
-                warnings.append(f"the parameters of task {name!r} were not checked: {told['error']}")
-            else:
-                problems += self._problems(name, told, tasks.get(told["key"], {}))
-        return Checked(tuple(problems), tuple(warnings))
+        names = self._names(definition)
+        return Checked(*self._declared().check(names, tasks)) if names else Checked()
 
     def schema(self, definition: bytes) -> dict[str, Any]:
         """The JSON schema of `tasks` for a state machine: the union of what its tasks declare."""
-        found = {told["key"]: told["schema"] for _, told in self._declared(definition) if "schema" in told}
-        required = sorted(key for key, schema in found.items() if schema.get("required"))
-        return {"type": "object", "properties": found, **({"required": required} if required else {})}
+        names = self._names(definition)
+        return (self._declared() if names else Declared({})).schema(names)
 
-    def _problems(self, name: str, told: Mapping[str, Any], given: Any) -> Iterator[str]:
-        key, schema = told["key"], told["schema"]
-        if not isinstance(given, dict):
-            return  # the payload's own check says so
-        known = schema.get("properties", {})
-        found = list(self._validator(name, schema).iter_errors(given))
-        for error in found[:_MOST]:
-            yield f"tasks.{key}{_place(error, given, known)}"
-        if len(found) > _MOST:
-            yield f"tasks.{key}: … and {len(found) - _MOST} more"
-
-    def _validator(self, name: str, schema: dict[str, Any]) -> Any:
-        if name not in self._validators:
-            import jsonschema_rs
-
-            self._validators[name] = jsonschema_rs.validator_for(schema)
-        return self._validators[name]
+    def declared(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each task declares, or why it could not be asked."""
+        return self._declared().tasks if self._handlers else {}
 
     # ---------------------------------------------------------------- what is declared
 
-    def _declared(self, definition: bytes) -> list[tuple[str, dict[str, Any]]]:
-        """Each task of a state machine that declares something, or cannot be asked."""
+    def _names(self, definition: bytes) -> tuple[str, ...]:
+        """The project's tasks that a state machine names."""
         if definition not in self._named:
-            self._named[definition] = tuple(sorted({found.decode() for found in _TASK.findall(definition)}))
-        names = [name for name in self._named[definition] if name in self._handlers]
-        if not names:
-            return []
+            found = sorted({found.decode() for found in self._task.findall(definition)})
+            self._named[definition] = tuple(name for name in found if name in self._handlers)
+        return self._named[definition]
+
+    def _declared(self) -> Declared:
         now = time.monotonic()
         if self._known is None or now >= self._again:
             self._again = now + _TRUSTED
-            self._known = self._look()
-        told: dict[str, dict[str, Any]] = self._known["tasks"]
-        return [(name, told[name]) for name in names if name in told]
+            known = self._look()
+            if known is not self._known:
+                self._known, self._tasks = known, Declared(known["tasks"])
+        return self._tasks
 
     def _may_declare(self) -> bool:
         return any(_WORD.search(text) for text in _read(self._sources()))
@@ -118,7 +106,6 @@ class TaskParameters:
         if known is None or known.get("stamp") != stamp or _stamps(known["files"]) != known["files"]:
             known = {"stamp": stamp, **self._ask()}
             self._keep(known)
-            self._validators.clear()
         return known
 
     def _ask(self) -> dict[str, Any]:
@@ -175,24 +162,3 @@ def _stamps(files: Iterable[str]) -> dict[str, list[int] | None]:
         else:
             found[file] = [status.st_mtime_ns, status.st_size, status.st_ino]
     return found
-
-
-def _place(error: Any, given: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    """Where an error is, what is wrong, and what was expected."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
-    kind = type(error.kind).__name__.rpartition("_")[2]
-    if kind == "AdditionalProperties" and not path:
-        extra = sorted(given.keys() - known.keys())
-        return "; ".join(f".{name}: is unknown{_hint(name, known)}" for name in extra)
-    if kind == "Required":
-        return f"{path}: {error.message}; it is missing"
-    first = known.get(error.instance_path[0], {}) if error.instance_path else {}
-    about = f" ({first['description']})" if isinstance(first, dict) and first.get("description") else ""
-    return f"{path}: {error.message}{about}"
-
-
-def _hint(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known are {', '.join(sorted(known))}" if known else "; the task takes no parameters"

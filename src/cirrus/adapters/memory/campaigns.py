@@ -11,15 +11,17 @@ from cirrus.core.campaign import CampaignState
 from cirrus.core.state import State
 from cirrus.errors import StoreError
 from cirrus.ports.campaigns import Campaign, Failing, Member, Outcome
+from cirrus.ports.queue import Message, Queue
 
 _FAILED = frozenset(map(str, (State.FAILED, State.INVALID)))
 
 
 class MemoryCampaigns:
-    """Campaigns and their members in a Store."""
+    """Campaigns and their members in a Store, queued in a queue over the same one."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
+        self._queue = queue
 
     def begin(self, campaign: Campaign) -> None:
         """Add a campaign. StoreError if there is one of that name."""
@@ -79,10 +81,11 @@ class MemoryCampaigns:
         with self._store.reading() as tables:
             return [one for (campaign, _), one in tables.members.items() if campaign == name]
 
-    def release(self, name: str, numbers: Sequence[int], at: int, fed: int) -> None:
-        """Members were queued at an instant; the campaign's rate is used up to `fed`."""
+    def release(self, name: str, released: Sequence[tuple[int, Message]], at: int, fed: int) -> None:
+        """Queue members, each by its message, at an instant; the campaign's rate is used up to `fed`."""
         with self._store.writing() as tables:
-            for number in numbers:
+            self._queue.put([message for _, message in released], at)
+            for number, _ in released:
                 one = tables.members[name, number]
                 tables.members[name, number] = replace(one, member=replace(one.member, released=at))
             tables.campaigns[name] = replace(tables.campaigns[name], fed=fed)

@@ -78,14 +78,15 @@ class MemoryQueue:
                 if number in tables.messages:
                     tables.messages[number] = replace(tables.messages[number], visible=visible, owner=None)
 
-    def sort(self, receipts: Mapping[str, str]) -> None:
-        """Put messages back whose payload ids have become known, to wait where they belong."""
+    def sort(self, receipts: Mapping[str, str]) -> set[str]:
+        """Put messages back whose payload ids have become known, to wait where they belong: all of them."""
         with self._store.writing() as tables:
             for receipt, payload_id in receipts.items():
                 number = int(receipt)
                 if number in tables.messages:
                     known = replace(tables.messages[number], payload_id=payload_id, visible=0, owner=None)
                     tables.messages[number] = known
+        return set()
 
     def quarantine(self, rejected: Sequence[Rejected]) -> None:
         """Keep messages that were no payload, settle them and record their events, in one transaction."""

@@ -11,16 +11,18 @@ from cirrus.core.campaign import CampaignState, Options
 from cirrus.core.failure_kind import FailureKind
 from cirrus.core.jsontext import decode, encode
 from cirrus.ports.campaigns import Campaign, Failing, Member, Outcome
+from cirrus.ports.queue import Message, Queue
 
 _CAMPAIGN = "SELECT name, state, created, options, about, reason, total, fed, proven FROM campaigns"
 _MEMBER = "SELECT m.n, m.payload_id, m.execution, m.released FROM members m JOIN campaigns c ON c.id = m.campaign"
 
 
 class SqliteCampaigns:
-    """Campaigns and their members in a Database."""
+    """Campaigns and their members in a Database, queued in a queue over the same one."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, queue: Queue) -> None:
         self._db = database
+        self._queue = queue
 
     def begin(self, campaign: Campaign) -> None:
         """Add a campaign. StoreError if there is one of that name."""
@@ -91,11 +93,12 @@ class SqliteCampaigns:
         rows = self._db.rows(sql, (name, limit))
         return [Member(n, payload_id, unpack(execution), at) for n, payload_id, execution, at in rows]
 
-    def release(self, name: str, numbers: Sequence[int], at: int, fed: int) -> None:
-        """Members were queued at an instant; the campaign's rate is used up to `fed`."""
+    def release(self, name: str, released: Sequence[tuple[int, Message]], at: int, fed: int) -> None:
+        """Queue members, each by its message, at an instant; the campaign's rate is used up to `fed`."""
         with self._db.group():
             number = self._number(name)
-            for n in numbers:
+            self._queue.put([message for _, message in released], at)
+            for n, _ in released:
                 self._db.run("UPDATE members SET released = ? WHERE campaign = ? AND n = ?", (at, number, n))
             self._db.run("UPDATE campaigns SET fed = ? WHERE id = ?", (fed, number))
 

@@ -104,14 +104,15 @@ class SqliteQueue:
             for receipt in receipts:
                 self._db.run("UPDATE messages SET visible = ?, owner = NULL WHERE id = ?", (visible, int(receipt)))
 
-    def sort(self, receipts: Mapping[str, str]) -> None:
-        """Put messages back whose payload ids have become known, to wait where they belong."""
+    def sort(self, receipts: Mapping[str, str]) -> set[str]:
+        """Put messages back whose payload ids have become known, to wait where they belong: all of them."""
         with self._db.group():
             for receipt, payload_id in receipts.items():
                 self._db.run(
                     "UPDATE messages SET key = ?, collections = ?, grp = ?, visible = 0, owner = NULL WHERE id = ?",
                     (*place(self._db, payload_id), int(receipt)),
                 )
+        return set()
 
     def quarantine(self, rejected: Sequence[Rejected]) -> None:
         """Keep messages that were no payload, settle them and record their events, in one transaction."""

@@ -56,7 +56,7 @@ def template_payload(managed: Managed, given: tuple[tuple[str, str], ...], files
     """
     from cirrus.core.substitute import parse_variables, substitute_payload
 
-    variables = dict(managed.client().deployment.variables)
+    variables = managed.client().variables
     for file in files:
         variables |= parse_variables(file.read_text(encoding="utf-8"), str(file))
     click.echo(substitute_payload(sys.stdin.read(), variables | dict(given)), nl=False)

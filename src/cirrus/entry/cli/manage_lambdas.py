@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -18,7 +19,11 @@ from cirrus.entry.cli.manage import Managed
 @click.pass_obj
 def list_lambdas(managed: Managed) -> None:
     """The functions of the deployment (locally the tasks): a table on a terminal, NDJSON in a pipe."""
-    tasks = sorted(managed.client().tasks.values(), key=lambda one: one.name)
+    client = managed.client()
+    if client.deployment.home == "aws":
+        _show(client.functions())
+        return
+    tasks = sorted(client.tasks.values(), key=lambda one: one.name)
     if output.on_terminal():
         rows = [(one.name, one.handler or " ".join(one.command or ())) for one in tasks]
         output.table(("NAME", "RUNS"), rows)
@@ -26,6 +31,18 @@ def list_lambdas(managed: Managed) -> None:
     for one in tasks:
         told = asdict(one) | {"env": sorted(one.env)}
         output.line(encode({name: value for name, value in told.items() if value}))
+
+
+def _show(functions: list[dict[str, Any]]) -> None:
+    """Functions on AWS."""
+    if output.on_terminal():
+        names = ("name", "runtime", "memory", "timeout", "modified")
+        output.table(
+            [name.upper() for name in names], [tuple(one.get(name, "") for name in names) for one in functions]
+        )
+        return
+    for one in functions:
+        output.line(encode(one))
 
 
 @click.command("invoke-lambda")
@@ -36,8 +53,8 @@ def list_lambdas(managed: Managed) -> None:
 def invoke_lambda(ctx: click.Context, name: str, timeout: float | None, raw: bool) -> None:
     """Call one function (locally a task) with the JSON on stdin, and print what it returns.
 
-    It runs in a worker process, outside of any workflow; nothing is recorded. What it prints goes to stderr. Exits 10
-    if it failed.
+    A task runs in a worker process, outside of any workflow; nothing is recorded. What it prints goes to stderr: of a
+    function on AWS the end of it. Exits 10 if it failed.
     """
     from cirrus.entry.cli.main import RUN_FAILED
 

@@ -20,6 +20,7 @@ from cirrus.flow.campaign import Report
 
 STILL_FAILING = 10
 _PAUSE = 0.3
+_PAUSE_ON_AWS = 3.0
 
 
 @click.command()
@@ -55,8 +56,8 @@ def rerun(
 ) -> None:
     """Run the records that match again, as a campaign: by default those that FAILED.
 
-    The selection is frozen now. `cirrus up` queues its members bit by bit, and `campaign show` tells how far it has
-    come. Only records that have ended are taken.
+    The selection is frozen now. `cirrus up`, on AWS the sweep, queues its members bit by bit, and `campaign show` tells
+    how far it has come. Only records that have ended are taken.
     """
     managed: Managed = ctx.obj
     client = managed.client()
@@ -72,7 +73,9 @@ def rerun(
     about = " ".join(f"--{key.replace('_', '-')} {_shown(value)}" for key, value in chosen.items() if value)
     begun = client.rerun(options, name=name, about=about, limit=limit, **chosen)
     total = output.counted(begun.campaign.total, "record")
-    output.say(f"campaign {begun.campaign.name}: {total}; `cirrus up {managed.name}` does the work")
+    on_aws = client.deployment.home == "aws"
+    worker = "the sweep does the work, minute by minute" if on_aws else f"`cirrus up {managed.name}` does the work"
+    output.say(f"campaign {begun.campaign.name}: {total}; {worker}")
     if wait:
         begun = _followed(managed, begun)
     output.document(begun.to_json(), raw=raw)
@@ -102,7 +105,7 @@ def _parameters(given: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 def _followed(managed: Managed, report: Report) -> Report:
     client, name, said = managed.client(), report.campaign.name, ""
     while not report.over:
-        time.sleep(_PAUSE)
+        time.sleep(_PAUSE_ON_AWS if client.deployment.home == "aws" else _PAUSE)
         report = client.campaign(name)
         told = ", ".join(f"{number} {what}" for what, number in report.counts.items())
         if told != said:

@@ -187,7 +187,7 @@ def item(where: Deployed, home: Home, found: Record) -> dict[str, Any]:
 
 
 def _word(where: Deployed, state: State) -> str:
-    return where.variables.vocabulary if state is State.COMPLETED else str(state)
+    return str(where.vocabulary().good) if state is State.COMPLETED else str(state)
 
 
 def _number(asked: Asked, name: str, default: int) -> int:

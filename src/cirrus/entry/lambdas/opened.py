@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import cirrus
+from cirrus.adapters.aws.declared import FILE
 from cirrus.adapters.aws.outbox import DynamoOutbox
 from cirrus.backends import backend
-from cirrus.core.jsontext import encode
+from cirrus.core.jsontext import decode, encode
 from cirrus.deployed import Deployed
 from cirrus.errors import CirrusError, StoreError
 from cirrus.flow.deliver import deliver
@@ -21,7 +25,14 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 @cache
 def deployed() -> Deployed:
     """The deployment that this function belongs to; ConfigError names each variable that is missing."""
-    return Deployed(read_variables(environment(), "environment"), backend("clients", "aws")())
+    where = Deployed(read_variables(environment(), "environment"), backend("clients", "aws")())
+    return replace(where, declared=_declared(Path(cirrus.__file__).with_name(FILE)))
+
+
+def _declared(file: Path) -> dict[str, Any]:
+    """What `cirrus deploy` wrote of tasks that declare their parameters; nothing where none does."""
+    found: dict[str, Any] = decode(file.read_bytes()) if file.is_file() else {}
+    return found
 
 
 def log(where: Deployed, level: str, action: str, **fields: Any) -> None:

@@ -1,31 +1,46 @@
-"""sweep: runs by a schedule, takes over what was dropped, and sends what waits in the outbox."""
+"""sweep: runs by a schedule, takes over what was dropped, sends what waits in the outbox, and feeds campaigns.
+
+As long as a campaign runs, it stays and looks again every few seconds, until the next sweep is near.
+"""
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Any
 
 from cirrus.core.instant import SECOND
 from cirrus.deployed import Deployed
-from cirrus.entry.lambdas.opened import deployed, log, send
+from cirrus.entry.lambdas.opened import deployed, log, outbox_of, send
 from cirrus.errors import StoreError
+from cirrus.flow.campaign import feed
 from cirrus.flow.deliver import deliver
+from cirrus.flow.home import Home
 from cirrus.flow.sweep import sweep
 
 _INTERVAL = 60
+_SPARE = 10
+_RESUMED = 20_000
+_PAUSE = 2.0
+_HOLD = 60 * SECOND
+_CAMPAIGNS = "campaigns"
 _ROUNDS = 20
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     """What Lambda calls; the event may say `interval`, the seconds between two calls."""
-    asked = event.get("interval", _INTERVAL) if isinstance(event, dict) else _INTERVAL
-    return handle(deployed(), int(asked), str(getattr(context, "aws_request_id", "sweep")))
+    asked = int(event.get("interval", _INTERVAL) if isinstance(event, dict) else _INTERVAL)
+    feeding = asked - _SPARE if asked > _SPARE else 0
+    return handle(deployed(), asked, str(getattr(context, "aws_request_id", "sweep")), feeding)
 
 
-def handle(where: Deployed, interval: int, owner: str) -> dict[str, Any]:
-    """Sweep once; gives what was done."""
+def handle(where: Deployed, interval: int, owner: str, feeding: float = 0) -> dict[str, Any]:
+    """Sweep once, then feed campaigns for so many seconds, or once; gives what was done."""
+    began = time.monotonic()
     home = where.home()
     swept = sweep(home, home.clock(), interval * SECOND)
+    queue: Any = home.queue
+    resumed = queue.release_held(_RESUMED)
     send(where, home, owner)
     sent = dict.fromkeys(home.targets, 0)
     for target in home.targets if where.variables.outbox_table else ():
@@ -37,6 +52,28 @@ def handle(where: Deployed, interval: int, owner: str) -> dict[str, Any]:
                     break
         except StoreError as error:
             log(where, "WARNING", "delivery.put-off", target=target, reason=str(error))
+    fed = _feed(where, home, owner, began + feeding)
     level = "WARNING" if swept.troubled else "INFO"
-    log(where, level, "sweep.done", **asdict(swept), sent=sent)
-    return {**asdict(swept), "sent": sent}
+    done = {**asdict(swept), "sent": sent, "resumed": resumed, "fed": fed}
+    log(where, level, "sweep.done", **done)
+    return done
+
+
+def _feed(where: Deployed, home: Home, owner: str, until: float) -> int:
+    """Feed campaigns, one sweep at a time; gives how many members were queued."""
+    fed = 0
+    outbox = outbox_of(home)
+    try:
+        while home.campaigns.active():
+            now = home.clock()
+            if not outbox.hold(_CAMPAIGNS, owner, now, now + _HOLD):
+                break
+            fed += feed(home, now)
+            send(where, home, owner)
+            if time.monotonic() + _PAUSE > until:
+                outbox.let_go(_CAMPAIGNS, owner)
+                break
+            time.sleep(_PAUSE)
+    except StoreError as error:
+        log(where, "WARNING", "campaigns.put-off", reason=str(error))
+    return fed
