@@ -109,9 +109,20 @@ def test_quarantine_is_the_dead_letter_queue(queue: SqsQueue) -> None:
 
 
 def test_what_sqs_cannot_do_says_so(queue: SqsQueue) -> None:
-    for asked in (lambda: queue.holds("p"), lambda: queue.take(1, owner="o", now=0, until=1, only=["p"])):
-        with pytest.raises(ConfigError, match="SQS"):
-            asked()
+    with pytest.raises(ConfigError, match="SQS"):
+        queue.take(1, owner="o", now=0, until=1, only=["p"])
+
+
+def test_message_may_wait_as_long_as_any_does(queue: SqsQueue) -> None:
+    assert not queue.holds("p")
+    queue.put([Message(b'{"n":1}')], AT)
+    assert queue.holds("p")
+    (taken,) = take(queue)
+    assert queue.holds("p")
+    queue.settle([taken.receipt])
+    assert not queue.holds("p")
+    queue.unsent = lambda: 1
+    assert queue.holds("p")
 
 
 def test_missing_queue_is_a_store_error(queue: SqsQueue) -> None:
