@@ -25,7 +25,7 @@ _KEEP_BODY = "INSERT OR IGNORE INTO bodies (hash, body) VALUES (?, ?)"
 _SIZES = (1, 8, 64, 500)  # of lists in queries: few, so that their statements stay prepared
 _COUNT = "INSERT INTO transitions (slot, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _REMEMBERED = 4096
-_SEEN_BYTES = 16 << 20
+_SEEN_BYTES = 4 << 20
 _writers: dict[Path, threading.RLock] = {}
 _writers_guard = threading.Lock()
 
