@@ -69,6 +69,8 @@ class AttemptLoop:
         self._grouped = grouped
         self._memory = OwnMemory()
         self._logged = LoggedErrors()
+        self._streams: dict[str, TextIO] = {}
+        self._told: Mapping[str, str] = {}
 
     def serve(self) -> None:
         """Run attempts until the control process closes the tokens."""
@@ -92,7 +94,7 @@ class AttemptLoop:
         output = b""
         started = time.time()
         try:
-            os.environ.update(variables)
+            self._tell(variables)
             with kit.sourced(context.get(SOURCES)):
                 output = self._host.run(task, payload)
         except Terminated:
@@ -102,11 +104,18 @@ class AttemptLoop:
             self._print(failure)
         finally:
             self._leave_if_forked()
-            for name in variables:
-                os.environ.pop(name, None)
         ended = time.time()
         self._flush()
         return [error, cause, started, ended, self._memory.read()], output
+
+    def _tell(self, variables: Mapping[str, str]) -> None:
+        """Set the variables of an attempt, and no others of the attempt before."""
+        for name in self._told.keys() - variables.keys():
+            os.environ.pop(name, None)
+        for name, value in variables.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        self._told = variables
 
     def _answer(self, number: int, answer: tuple[list[object], bytes]) -> None:
         head, output = orjson.dumps(answer[0]), answer[1]
@@ -144,7 +153,10 @@ class AttemptLoop:
         os.dup2(self._lines.output, 1)
         os.dup2(self._lines.output, 2)
         os.chdir(self._project)
-        sys.stdout, sys.stderr = _unbuffered(1), _unbuffered(2)
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            if not _is_whole(self._streams.get(name), getattr(sys, name, None)):
+                self._streams[name] = _unbuffered(descriptor)
+                setattr(sys, name, self._streams[name])
         signal.signal(signal.SIGTERM, self._terminate)
 
     def _flush(self) -> None:
@@ -193,6 +205,16 @@ class LoggedErrors(logging.Handler):
             sys.stderr.write(self.format(record) + "\n")
         except Exception:
             self.handleError(record)
+
+
+def _is_whole(stream: TextIO | None, present: object) -> bool:
+    """Whether a stream of ours is the present one, and as it was made: not closed, detached or set up otherwise."""
+    if stream is None or stream is not present:
+        return False
+    try:
+        return (stream.closed, stream.encoding, stream.errors) == (False, "utf-8", "backslashreplace")
+    except ValueError:
+        return False
 
 
 def _unbuffered(descriptor: int) -> TextIO:

@@ -73,6 +73,7 @@ class Database:
             "journal_mode=WAL",
             "synchronous=FULL",
             "temp_store=MEMORY",
+            "secure_delete=OFF",
             "cache_size=-65536",
             "journal_size_limit=67108864",
             "wal_autocheckpoint=4000",
