@@ -173,20 +173,22 @@ def test_campaign_that_goes_on_at_the_failed_step_is_refused(scene: Scene) -> No
 
 
 def test_where_items_come_from_and_go_to(scene: Scene) -> None:
-    keeps = scene.with_variables(lineage="on")
-    process.handle(keeps.where, keeps.sqs_event(keeps.payload("raw")), "o")
-    arn = keeps.where.arns.execution("w", next_execution_id(id_of("raw"), ()))
+    keeps, known = scene.with_variables(lineage="on"), "scenes/workflow-make/raw"
+    made = keeps.payload("cog", "make", id=known)
+    keeps.machine("make", {"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": made, "End": True}}})
+    process.handle(keeps.where, keeps.sqs_event(keeps.payload("raw", "make")), "o")
+    arn = keeps.where.arns.execution("make", next_execution_id(known, ()))
     keeps.wait(arn)
-    given, made = keeps.payload("raw", id=id_of("raw")), keeps.payload("cog", id=id_of("raw"))
+    given = keeps.payload("raw", "make", id=known)
     event = end_event(keeps, arn, input=json.dumps(given), output=json.dumps(made))
     update_state.handle(keeps.where, event, "o")
     home = keeps.where.home(checked=True)
     (below,) = lineage.descent(home, "raw")
-    assert (below.payload_id, below.state, [ref.id for ref, _ in below.made]) == (id_of("raw"), "COMPLETED", ["raw"])
+    assert (below.payload_id, below.state, [ref.id for ref, _ in below.made]) == (known, "COMPLETED", ["cog"])
     origin = lineage.origin(home, "cog")
     assert origin.made_by is not None
-    assert (origin.made_by.payload_id, [one.item.id for one in origin.sources]) == (id_of("raw"), ["raw"])
-    assert items.item(home, "cog").payload_id == id_of("raw")
+    assert (origin.made_by.payload_id, [one.item.id for one in origin.sources]) == (known, ["raw"])
+    assert items.item(home, "cog").payload_id == known
     assert home.outbox.entries() == []
     with pytest.raises(ConfigError, match="lineage = true"):
         scene.where.home(checked=True).state_db.uses("raw", made=False)
