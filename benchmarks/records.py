@@ -8,6 +8,7 @@ With --queued so many more payloads wait in the queue while memory is measured.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import statistics
 import sys
@@ -49,6 +50,8 @@ def grow(database: Path, first: int, last: int) -> None:
         connection.execute(sql)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
+    with database.open("rb") as file:
+        os.fsync(file.fileno())  # gigabytes that are yet to be written would be measured too
 
 
 _INDEXES = (
