@@ -316,14 +316,15 @@ class Webhook(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server = self.server
         assert isinstance(server, WebhookServer)
-        if server.mood == "silent":
+        mood = server.mood
+        if mood == "silent":
             server.released.wait(30)
             return
-        time.sleep(0.3 if server.mood == "slow" else 0)
-        self.send_response(500 if server.mood == "wrong" else 204)
-        self.end_headers()
-        if server.mood != "wrong":
+        time.sleep(0.3 if mood == "slow" else 0)
+        if mood != "wrong":  # noted before the answer, after which the next one may come
             server.got.append(json.loads(body))
+        self.send_response(500 if mood == "wrong" else 204)
+        self.end_headers()
 
     def log_message(self, *_: object) -> None:
         pass
