@@ -43,4 +43,4 @@ def _clients() -> object | None:
         assert clients.region
     except (ConfigError, MissingExtra):
         return None
-    return clients  # type: ignore[no-any-return]
+    return clients  # type: ignore[no-any-return]  # backends are found by name

@@ -197,7 +197,7 @@ def test_a_step_costs_the_same_late_in_a_wide_map() -> None:
     machine = parse(one(mapping(task(), mode="DISTRIBUTED", MaxConcurrency=9_999)), data_limit=10**8)
     state, commands = step(machine, None, Start(1.0, 1, list(range(12_000)), CONTEXT))
     assert len(commands) == 9_999
-    event = TaskSucceeded(2.0, 2, commands[5_000].ref, 1)  # type: ignore[union-attr]
+    event = TaskSucceeded(2.0, 2, commands[5_000].ref, 1)  # type: ignore[union-attr]  # a RunTask
     tracemalloc.start()
     after, following = step(machine, state, event)
     _, peak = tracemalloc.get_traced_memory()

@@ -100,7 +100,7 @@ class Dynamo(PortsContract):
         return [one for one in found if payload_id in {None, one.payload_id}]
 
     def forward(self, ports: Ports) -> None:
-        target = QueueTarget(ports.queue, lambda: AT, ports.state_db.priorities)  # type: ignore[attr-defined]
+        target = QueueTarget(ports.queue, lambda: AT, ports.state_db.priorities)  # type: ignore[attr-defined]  # AWS alone
         target.send(ports.outbox.take(QUEUE, 10_000, owner="t", now=FAR, until=FAR))
 
 

@@ -9,7 +9,7 @@ import sys
 from copy import copy
 from typing import Any
 
-_LIMIT = sys.getrecursionlimit()
+_LIMIT = sys.getrecursionlimit()  # read first: importing the library changes it, so every import below stands late
 
 from jsonata.jexception import JException  # noqa: E402
 from jsonata.jsonata import Jsonata  # noqa: E402

@@ -47,7 +47,7 @@ def _lock(folder: int, root: str) -> None:
         except BlockingIOError:
             if time.monotonic() > until:
                 raise StoreError(f"cannot write {root}: another process is in the middle of a change") from None
-            time.sleep(_PAUSE)
+            time.sleep(_PAUSE)  # a lock of a file that is waited for without end cannot be given up
         else:
             return
 

@@ -112,7 +112,7 @@ def _run_elsewhere(home: Home, text: bytes, timeout: float, poll: float) -> int:
         found = home.state_db.get([payload_id]).get(payload_id)
         if found is not None and found.state in ENDED and found.executions != known:
             return _show(home, found, RUN_FAILED)
-        time.sleep(poll)
+        time.sleep(poll)  # --poll-interval: nothing tells of an end
     say(f"timed out after {timeout:g} s: {payload_id} has not ended yet, and goes on")
     return TIMED_OUT
 

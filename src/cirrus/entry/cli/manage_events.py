@@ -30,4 +30,4 @@ def events(managed: Managed, payload_id: str | None, after: int, follow: bool) -
         if not follow:
             return
         sys.stdout.flush()
-        time.sleep(_PAUSE)
+        time.sleep(_PAUSE)  # nothing tells of new rows: they are asked for

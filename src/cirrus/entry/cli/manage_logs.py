@@ -43,7 +43,7 @@ def get_logs(managed: Managed, /, task: str | None, pattern: str | None, follow:
         sys.stdout.flush()
         if not follow or current is None or current.stopped is not None:
             break
-        time.sleep(_PAUSE)
+        time.sleep(_PAUSE)  # nothing tells of new rows: they are asked for
     if not shown:
         what = f"a line with {pattern!r}" if pattern else "anything"
         say(f"no attempt {f'of {task!r} ' if task else ''}has printed {what}{_others(client, found)}")

@@ -105,6 +105,7 @@ def _parameters(given: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 def _followed(managed: Managed, report: Report) -> Report:
     client, name, said = managed.client(), report.campaign.name, ""
     while not report.over:
+        # nothing tells how far it is: it is asked, on AWS more seldom, for there it costs
         time.sleep(_PAUSE_ON_AWS if client.deployment.home == "aws" else _PAUSE)
         report = client.campaign(name)
         told = ", ".join(f"{number} {what}" for what, number in report.counts.items())

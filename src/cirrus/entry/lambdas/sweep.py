@@ -73,7 +73,7 @@ def _feed(where: Deployed, home: Home, owner: str, until: float) -> int:
             if time.monotonic() + _PAUSE > until:
                 outbox.let_go(_CAMPAIGNS, owner)
                 break
-            time.sleep(_PAUSE)
+            time.sleep(_PAUSE)  # a campaign is fed at its rate for as long as this call may take
     except StoreError as error:
         log(where, "WARNING", "campaigns.put-off", reason=str(error))
     return fed
