@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from cirrus.deploying.deploy import Deployer
 from cirrus.entry.cli.main import cirrus
 from cirrus.testing.builders import document
 from cirrus.variables import read_variables
+from tests.aws.waiting import until
 from tests.deploying.projects import small
 
-PATIENCE = 90.0
 P = "scenes/workflow-greet/a"
 
 
@@ -54,16 +53,6 @@ def desk(
     (project / ".cirrus").mkdir()
     (project / ".cirrus/build").symlink_to(wheels)
     return Desk(project, capsys)
-
-
-def until(what: str, look: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"{what}: not within {PATIENCE:g} s")
 
 
 def test_whole_walk(desk: Desk) -> None:

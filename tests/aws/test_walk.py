@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from cirrus.core.keys import input_key
 from cirrus.entry.cli.main import cirrus
 from cirrus.testing.builders import document
 from cirrus.variables import Variables, read_variables
-from tests.aws import standins
+from tests.aws import standins, waiting
 from tests.deploying.projects import chain, write
 
-PATIENCE = 120.0
+until = partial(waiting.until, patience=120.0)
 SETTINGS = """
 [project]
 name = "walk"
@@ -131,16 +132,6 @@ class Ear:
                     self.items.append(body["id"])
                 self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=one["ReceiptHandle"])
         return self
-
-
-def until(what: str, look: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"{what}: not within {PATIENCE:g} s")
 
 
 def states(desk: Desk) -> dict[str, str]:
