@@ -167,7 +167,7 @@ def test_abort_whose_end_is_heard_of_first(scene: Scene) -> None:
         (("events",), "subscribe a queue"),
         (("check",), "restore-table-to-point-in-time"),
         (("backup", "copy.db"), "create-backup"),
-        (("rerun", "--from-failed-step"), "redrive-execution"),
+        (("rerun", "--from-failed-step", "--set", "a.b=1"), "no parameter can be set"),
     ],
 )
 def test_what_aws_has_not_says_what_it_has(

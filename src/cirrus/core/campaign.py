@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from cirrus.core.jsontext import decode, encode
+from cirrus.core.payload import CONTINUE_FROM
 
 
 class CampaignState(StrEnum):
@@ -67,14 +68,14 @@ def rerun_with(text: bytes, options: Options, execution_id: str) -> bytes:
     document = decode(text)
     first, *rest = document["process"]
     again = {**first, "replace": True}
-    again.pop("continue_from", None)
+    again.pop(CONTINUE_FROM, None)
     if options.parameters:
         tasks = dict(again.get("tasks") or {})
         for task, given in options.parameters.items():
             tasks[task] = {**(tasks.get(task) or {}), **given}
         again["tasks"] = tasks
     if options.continue_failed:
-        again["continue_from"] = execution_id
+        again[CONTINUE_FROM] = execution_id
     return encode({**document, "process": [again, *rest]})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL
 
+_REDRIVEN = "#"  # which names of executions cannot hold
 ACCOUNT = "arn:aws:states:local:000000000000"
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
@@ -45,6 +46,16 @@ def next_execution_id(payload_id: str, earlier: Sequence[str]) -> str:
     digits = hashlib.sha1(NAMESPACE_URL.bytes + text.encode(), usedforsecurity=False).hexdigest()
     variant = f"{int(digits[16], 16) & 3 | 8:x}"  # a UUID of version 5, as uuid5 makes it, but sooner
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+
+
+def numbered(execution_id: str, redrives: int) -> str:
+    """An execution as far as it has come: its id, and how often it went on after an end, where it did."""
+    return f"{execution_id}{_REDRIVEN}{redrives}" if redrives else execution_id
+
+
+def unnumbered(run: str) -> str:
+    """The execution id of what `numbered` gives."""
+    return run.partition(_REDRIVEN)[0]
 
 
 def execution_arn(workflow: str, execution_id: str) -> str:

@@ -21,6 +21,7 @@ ITEM_FIELDS: tuple[tuple[str, type, str], ...] = (
     ("assets", dict, "an object"),
     ("links", list, "an array"),
 )
+CONTINUE_FROM = "continue_from"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST_PROBLEMS = 20
 _LONGEST_PROBLEM = 500
@@ -87,7 +88,7 @@ def rerun_text(text: bytes) -> bytes:
     """A payload as JSON text with `process[0].replace` set, so that it runs again whatever its state."""
     document = decode(text)
     first, *rest = document["process"]
-    first.pop("continue_from", None)
+    first.pop(CONTINUE_FROM, None)
     return encode({**document, "process": [{**first, "replace": True}, *rest]})
 
 

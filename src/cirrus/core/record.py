@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cirrus.core.execution_id import numbered
 from cirrus.core.instant import iso
 from cirrus.core.payload_id import parse
 from cirrus.core.state import State
@@ -14,7 +15,8 @@ from cirrus.core.state import State
 class Record:
     """One payload's record; instants are microseconds since the epoch, `executions` are ids, oldest first.
 
-    `fingerprint` names the kind of its failure.
+    `fingerprint` names the kind of its failure. `redrives` counts how often the current execution went on at the step
+    that failed.
     """
 
     payload_id: str
@@ -27,11 +29,17 @@ class Record:
     outputs: tuple[str, ...] = ()
     output_collections: tuple[str, ...] = ()
     fingerprint: str | None = None
+    redrives: int = 0
 
     @property
     def execution_id(self) -> str | None:
         """The current execution: the last one."""
         return self.executions[-1] if self.executions else None
+
+    @property
+    def run(self) -> str | None:
+        """The current execution as far as it has come: another one after each time it went on."""
+        return numbered(self.executions[-1], self.redrives) if self.executions else None
 
     @property
     def state_updated(self) -> str:
@@ -51,6 +59,7 @@ class Record:
             "claimed_at": None if self.claimed_at is None else iso(self.claimed_at),
             "state_updated": self.state_updated,
             "executions": list(self.executions),
+            "redrives": self.redrives or None,
             "last_error": self.last_error,
             "error_fingerprint": self.fingerprint,
             "outputs": list(self.outputs),

@@ -44,7 +44,8 @@ class Permissions:
 
     def process(self) -> list[Statement]:
         """Takes payloads, claims, starts executions."""
-        return [*self._flow(), *allow("states", ["StartExecution"], self._places.machines)]
+        asked = allow("states", ["DescribeExecution", "RedriveExecution"], self._places.runs)
+        return [*self._flow(), *allow("states", ["StartExecution"], self._places.machines), *asked]
 
     def update_state(self) -> list[Statement]:
         """Writes down ends, reads what events left out."""
@@ -54,7 +55,7 @@ class Permissions:
     def sweep(self) -> list[Statement]:
         """Asks about executions, starts what was dropped, sends what waits."""
         started = allow("states", ["StartExecution"], self._places.machines)
-        asked = allow("states", ["DescribeExecution", "StopExecution"], self._places.runs)
+        asked = allow("states", ["DescribeExecution", "StopExecution", "RedriveExecution"], self._places.runs)
         return [*self._flow(received=False, scan=True), *started, *asked]
 
     def batch(self) -> list[Statement]:

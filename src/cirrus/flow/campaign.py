@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from cirrus.core.campaign import MOVES, CampaignState, Change, Options, changes, rerun_with
+from cirrus.core.execution_id import unnumbered
 from cirrus.core.instant import SECOND, iso
 from cirrus.core.jsontext import decode
 from cirrus.core.keys import input_key
@@ -18,6 +19,7 @@ from cirrus.core.state import ENDED, State
 from cirrus.errors import CirrusError, ConfigError, NotFound
 from cirrus.flow.home import Home
 from cirrus.flow.query import records
+from cirrus.flow.redrive import obstacle
 from cirrus.flow.submit import check
 from cirrus.ports.campaigns import Campaign, Failing, Member, Outcome
 from cirrus.ports.query import Query
@@ -25,7 +27,7 @@ from cirrus.ports.queue import Message
 
 AT_ONCE = 2_000
 _PORTION = 500
-_GONE, _MOVED, _REFUSED = "gone", "moved on", "refused"
+_GONE, _MOVED, _REFUSED, _CANNOT = "gone", "moved on", "refused", "cannot go on"
 
 
 class CannotMove(CirrusError):
@@ -120,15 +122,15 @@ def start(
     home.campaigns.begin(Campaign(name, CampaignState.PREPARING, now, options, about, fed=now))
     stream = islice(_members(home, query), limit)
     while some := list(islice(stream, _PORTION)):
-        home.campaigns.add(name, [(one.payload_id, one.execution_id or "") for one in some])
+        home.campaigns.add(name, [(one.payload_id, one.run or "") for one in some])
     home.campaigns.move(name, (CampaignState.PREPARING,), CampaignState.RUNNING)
     return report(home, name)
 
 
 def _possible(home: Home, options: Options) -> None:
-    if options.continue_failed and home.engine is not None:
-        redrive = "`aws stepfunctions redrive-execution` goes on with one execution at the step that failed"
-        raise ConfigError("AWS", [f"Step Functions begins a new execution at its first step: {redrive}"])
+    if options.continue_failed and options.parameters and home.engine is not None:
+        told = "what goes on from the step that failed does so with what it was given: no parameter can be set for it"
+        raise ConfigError("AWS", [f"{told}; rerun from the first step, or leave the parameters as they are"])
 
 
 def _members(home: Home, query: Query) -> Iterator[Record]:
@@ -207,7 +209,7 @@ def _outcome(home: Home, member: Member, record: Record | None, now: int) -> Out
     """What became of a member that was queued; None while that is open."""
     if record is None:
         return Outcome(member.number, _GONE)
-    if record.execution_id != member.execution_id:
+    if record.run != member.execution_id:
         ended = record.state in ENDED
         return Outcome(member.number, str(record.state), record.fingerprint) if ended else None
     since = now - (member.released or now)
@@ -254,10 +256,12 @@ def _release(home: Home, campaign: Campaign, members: list[Member], now: int, fe
         record = found.get(member.payload_id)
         if record is None or text is None:
             skipped.append(Outcome(member.number, _GONE))
-        elif record.execution_id != member.execution_id:
+        elif record.run != member.execution_id:
             skipped.append(Outcome(member.number, _MOVED))
+        elif (why := _obstacle(home, campaign, record)) is not None:
+            skipped.append(Outcome(member.number, f"{_CANNOT}: {why}"))
         else:
-            body = rerun_with(text, campaign.options, member.execution_id)
+            body = rerun_with(text, campaign.options, record.execution_id or "")
             message = Message(body, member.payload_id, campaign.options.priority, member.execution_id)
             released.append((member.number, message))
     if members:
@@ -267,10 +271,17 @@ def _release(home: Home, campaign: Campaign, members: list[Member], now: int, fe
 
 
 def _as_member(record: Record) -> Member:
-    return Member(0, record.payload_id, record.execution_id or "")
+    return Member(0, record.payload_id, record.run or "")
+
+
+def _obstacle(home: Home, campaign: Campaign, record: Record) -> str | None:
+    """Why the last execution of a record cannot go on at the step that failed, where that is asked of the engine."""
+    if home.engine is None or not campaign.options.continue_failed or record.execution_id is None:
+        return None
+    return obstacle(home.engine.describe(home.arns.execution(parse(record.payload_id).workflow, record.execution_id)))
 
 
 def _inputs(home: Home, members: Sequence[Member]) -> list[bytes | None]:
     """What the executions of members were given, None where it is not kept any more."""
-    keys = [input_key(home.root, one.payload_id, one.execution_id) for one in members]
+    keys = [input_key(home.root, one.payload_id, unnumbered(one.execution_id)) for one in members]
     return home.payloads.get_many([home.payloads.url(key) for key in keys])

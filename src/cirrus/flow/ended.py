@@ -32,6 +32,7 @@ class Told:
     output: str | None = None
     error: str | None = None
     cause: str | None = None
+    redrives: int = 0
 
 
 def told(event: Mapping[str, Any]) -> Told | None:
@@ -45,7 +46,7 @@ def told(event: Mapping[str, Any]) -> Told | None:
     for name in ("input", "output"):
         if (detail.get(f"{name}Details") or {}).get("included") is False:
             texts[name] = None
-    return Told(detail["executionArn"], detail["status"], **texts)
+    return Told(detail["executionArn"], detail["status"], **texts, redrives=int(detail.get("redriveCount") or 0))
 
 
 def ended(home: Home, one: Told, now: int) -> Conclusion | None:
@@ -66,7 +67,9 @@ def ended(home: Home, one: Told, now: int) -> Conclusion | None:
     if payload_id is None:
         return None
     workflow = parse(payload_id).workflow
-    return concluded(home, payload_id, workflow, from_arn(one.arn), status, result, error, cause, now)
+    end = concluded(home, payload_id, workflow, from_arn(one.arn), status, result, error, cause, now)
+    end.redrives = one.redrives
+    return end
 
 
 def _payload_id(home: Home, text: str | None) -> str | None:

@@ -15,6 +15,7 @@ import orjson
 
 from cirrus import asl
 from cirrus.core.jsontext import decode, encode
+from cirrus.core.payload import CONTINUE_FROM as FIELD
 from cirrus.core.payload_id import parse
 from cirrus.errors import CirrusError, InvalidPayload
 from cirrus.flow.call import task_call
@@ -25,7 +26,6 @@ from cirrus.flow.replay import events
 from cirrus.flow.result import Result, Wanted, inline, text_of
 from cirrus.flow.startup import level
 
-FIELD = "continue_from"
 _MARK = b'"continue_from"'
 _OWN = frozenset({"replace", FIELD, "tasks"})
 

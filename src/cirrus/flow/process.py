@@ -17,6 +17,7 @@ from cirrus.errors import CirrusError, InvalidDefinition, NotFound, StoreError
 from cirrus.flow.fence import refused
 from cirrus.flow.home import Home
 from cirrus.flow.once import for_batch
+from cirrus.flow.redrive import asks, resumable
 from cirrus.flow.submit import check, read, refuse
 from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Claim, Start, item_refs
@@ -27,7 +28,10 @@ _SKEW = 2 * SECOND  # between our clock and the queue's
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Begun:
-    """An execution that is ours to run; `fault` says why it cannot be started, `receipt` is the message's."""
+    """An execution that is ours to run; `fault` says why it cannot be started, `receipt` is the message's.
+
+    `redrive` is how often it goes on at the step that failed, with this time, where an engine elsewhere does that.
+    """
 
     execution_id: str
     payload_id: str
@@ -36,6 +40,7 @@ class Begun:
     definition: bytes
     fault: CirrusError | None = None
     receipt: str | None = None
+    redrive: int = 0
 
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
@@ -95,14 +100,17 @@ def _payload(home: Home, message: Taken, now: int) -> Payload | None:
         if home.engine is not None:  # where messages also come from others than `submit`
             check(home, payload)
         return payload
-    except StoreError as error:
-        if message.attempts < home.limits.message_attempts:
-            home.queue.release([message.receipt], now + _BACKOFF * 2**message.attempts)
-        else:
-            home.queue.quarantine([refuse(home, message.body, error, now, message.receipt)])
     except (CirrusError, ValueError) as error:
-        home.queue.quarantine([refuse(home, message.body, error, now, message.receipt)])
+        _refuse(home, message, error, now)
     return None
+
+
+def _refuse(home: Home, message: Taken, error: Exception, now: int) -> None:
+    """Put a message in quarantine, or put it off where that may help."""
+    if isinstance(error, StoreError) and message.attempts < home.limits.message_attempts:
+        home.queue.release([message.receipt], now + _BACKOFF * 2**message.attempts)
+    else:
+        home.queue.quarantine([refuse(home, message.body, error, now, message.receipt)])
 
 
 def _decide(
@@ -129,9 +137,15 @@ def _decide(
     if decision.action is Action.RESUME:
         assert record is not None
         return _resume(home, message, payload, record, owner, now)
-    if record is not None and message.after not in {None, record.execution_id}:
+    if record is not None and message.after not in {None, record.run}:
         _skip(home, message, payload, record, EventType.DUPLICATE_ID_ENCOUNTERED, now)
         return None
+    if asks(home, payload):
+        try:
+            return _go_on(home, message, payload, record, now)
+        except CirrusError as error:
+            _refuse(home, message, error, now)
+            return None
     return _wish(home, message, payload, record, earlier, owner, now)
 
 
@@ -212,11 +226,31 @@ def _wish(
     return _Claimed(claim, begun, payload)
 
 
+def _go_on(home: Home, message: Taken, payload: Payload, record: Record | None, now: int) -> _Claimed:
+    """The claim of an execution elsewhere that goes on; InvalidPayload if it cannot."""
+    found, known = resumable(home, payload, record), str(payload.id)
+    number = found.redrives + 1
+    claim = Claim(
+        payload_id=known,
+        execution_id=found.execution_id,
+        previous=record,
+        at=now,
+        input=found.input,
+        events=_events(home, [EventType.CLAIMED_PROCESSING], payload, found.execution_id, now),
+        receipt=message.receipt,
+        redrive=number,
+    )
+    begun = Begun(found.execution_id, known, payload.workflow, found.input, b"", None, message.receipt, number)
+    return _Claimed(claim, begun, payload)
+
+
 def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner: str | None, now: int) -> Begun | None:
     execution_id = record.execution_id
     if owner is None and execution_id is not None:
         text = kept_input(home, str(payload.id), execution_id, payload.text)
-        return _begun(home, execution_id, payload, text, message.receipt)
+        begun = _begun(home, execution_id, payload, text, message.receipt)
+        begun.redrive = record.redrives
+        return begun
     kept = home.state_db.execution(execution_id) if execution_id else None
     if execution_id is None or kept is None:
         raise StoreError(f"{record.payload_id} is claimed, but its execution {execution_id} cannot be found")

@@ -51,6 +51,9 @@ def _start(home: Home, one: Begun) -> None:
         raise one.fault
     if one.fault is not None:
         raise InvalidPayload(str(one.fault))
+    if one.redrive:
+        home.engine.redrive(home.arns.execution(one.workflow, one.execution_id), one.redrive)
+        return
     home.engine.start(Begin(one.workflow, one.execution_id, one.payload_id, one.input))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cirrus.core.instant import SECOND
@@ -93,7 +93,7 @@ def resume(home: Home, record: Record, now: int) -> int:
         end = failed(home, record.payload_id, workflow, execution_id, "FAILED", "Cirrus.PayloadLost", reason, now)
         home.state_db.conclude([end])
         return 0
-    return start(home, [Begun(execution_id, record.payload_id, workflow, text, b"")], now)
+    return start(home, [Begun(execution_id, record.payload_id, workflow, text, b"", redrive=record.redrives)], now)
 
 
 def compare(home: Home, record: Record, now: int) -> int:
@@ -106,8 +106,9 @@ def compare(home: Home, record: Record, now: int) -> int:
     if found is None:
         reason = "Step Functions knows no execution of this name: it is too old, or was never started"
         end = failed(*who, "FAILED", "Cirrus.ExecutionLost", reason, now)
-    elif found.status in {"RUNNING", "PENDING_REDRIVE"}:
-        return 0
+    elif found.status in {"RUNNING", "PENDING_REDRIVE"} or found.redrives < record.redrives:
+        return 0  # in the last case Step Functions does not tell yet that it goes on
     else:
         end = concluded(*who, found.status, output(found), found.error, found.cause, now)
+        end = replace(end, redrives=found.redrives)
     return int(home.state_db.conclude([end]) == [True])

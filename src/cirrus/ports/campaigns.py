@@ -32,7 +32,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A record of a campaign, by its number in it; `execution_id` is the one that it had when it was chosen."""
+    """A record of a campaign, by its number in it; `execution_id` is its `run` of when it was chosen."""
 
     number: int
     payload_id: str

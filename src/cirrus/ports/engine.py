@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+UNKNOWN = "Step Functions knows no such execution: it is too old, an express one, or was never started"
+
 
 @dataclass(frozen=True, slots=True)
 class Begin:
@@ -19,7 +21,10 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """An execution as the engine tells of it; instants in microseconds since the epoch, bodies resolved."""
+    """An execution as the engine tells of it; instants in microseconds since the epoch, bodies resolved.
+
+    `redrives` counts how often it went on after an end, `fixed` says why it cannot go on now (None: it can).
+    """
 
     execution_id: str
     workflow: str
@@ -31,6 +36,8 @@ class Described:
     cause: str | None = None
     input: bytes = b""
     output: bytes | None = None
+    redrives: int = 0
+    fixed: str | None = None
 
 
 class Engine(Protocol):
@@ -41,6 +48,13 @@ class Engine(Protocol):
 
         NotFound if there is no such workflow, InvalidPayload if the input will never be taken, StoreError if it could
         not be started now.
+        """
+
+    def redrive(self, arn: str, number: int) -> None:
+        """Let an execution that has ended badly go on at the step that failed, for the `number`th time.
+
+        One that has gone on so often already is left as it is. InvalidPayload says why it never can, StoreError that it
+        could not now.
         """
 
     def describe(self, arn: str) -> Described | None:

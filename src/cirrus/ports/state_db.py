@@ -42,6 +42,8 @@ class Claim:
     homes whose engine is ours. `receipt` is the message that asked for it: settled if the claim is granted. With
     `owner` the execution starts in the same transaction, owned by that control process: the record is `PROCESSING`.
     `items` are those of the payload. `priority` is the message's; what follows in the chain is queued with it.
+    With `redrive`, where an engine elsewhere can do that, the last execution goes on, for the time of that number: it
+    is not appended again and keeps its input, and that is granted only if it has not gone on since it was read.
     """
 
     payload_id: str
@@ -55,6 +57,7 @@ class Claim:
     owner: str | None = None
     items: tuple[ItemRef, ...] = ()
     priority: int = 0
+    redrive: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Conclusion:
 
     `output` is the JSON text that the workflow returned; `published` says whether it has Items to publish: `items`, of
     `output_collections`; `next` are the payloads (JSON texts) of the chain to queue; `kind` is
-    the kind of a failure.
+    the kind of a failure. An end that came after so many `redrives` is refused where the execution has gone on since;
+    None ends it wherever it is.
     """
 
     payload_id: str
@@ -92,6 +96,7 @@ class Conclusion:
     next: tuple[Message, ...] = ()
     items: tuple[ItemRef, ...] = ()
     kind: FailureKind | None = None
+    redrives: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,19 @@ def record(row: Mapping[str, Any]) -> Record:
         outputs=tuple(listed(row, "outputs")),
         output_collections=tuple(listed(row, "output_collections")),
         fingerprint=row.get("fingerprint", {}).get("S"),
+        redrives=redrives(row),
     )
+
+
+def redriven(arn: str, number_: int) -> Row:
+    """How a row says how often an execution has gone on, and which."""
+    return {"L": [text(arn), number(number_)]}
+
+
+def redrives(row: Mapping[str, Any]) -> int:
+    """How often the current execution of a row has gone on; what is said of an earlier one does not count."""
+    said = row.get("redriven", {}).get("L")
+    return int(said[1]["N"]) if said and arns(row)[-1:] == [said[0]["S"]] else 0
 
 
 def arns(row: Mapping[str, Any]) -> list[str]:

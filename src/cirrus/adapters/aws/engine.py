@@ -19,13 +19,15 @@ from cirrus.core.jsontext import decode, encode, fits_inline
 from cirrus.core.keys import input_key
 from cirrus.core.payload import reference
 from cirrus.errors import InvalidPayload, NotFound, StoreError
-from cirrus.ports.engine import Begin, Described
+from cirrus.ports.engine import UNKNOWN, Begin, Described
 from cirrus.ports.payloads import Payloads
 
 _KNOWN = "ExecutionAlreadyExists"
 _NO_MACHINE = frozenset({"StateMachineDoesNotExist", "StateMachineDeleting"})
 _NEVER = frozenset({"InvalidExecutionInput", "InvalidName"})
 _NO_EXECUTION = frozenset({"ExecutionDoesNotExist", "InvalidArn"})
+_FIXED = "ExecutionNotRedrivable"
+_BAD = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 _PAGE = 1000
 _REFERENCE = re.compile(rb'\s*\{\s*"(?:url"|[^"]*\\)')
 
@@ -64,6 +66,28 @@ class StepFunctions:
             if why != _KNOWN:
                 raise
 
+    def redrive(self, arn: str, number: int) -> None:
+        """Let an execution go on at the step that failed, for the `number`th time; asked twice, it goes on once.
+
+        InvalidPayload in the words of Step Functions if it cannot: it is too old, of another kind, or has not failed.
+        """
+        told = self._asked(arn)
+        if told is not None and told.get("redriveCount", 0) >= number:
+            return
+        why = _fixed(told)
+        if why is not None:
+            raise InvalidPayload(f"{arn} cannot go on: {why}")
+        try:
+            with reported(f"redrive {arn}"):
+                token = f"{arn.rpartition(':')[2][-60:]}-{number}"
+                self._clients("stepfunctions").redrive_execution(executionArn=arn, clientToken=token)
+        except StoreError as error:
+            if code(error.__cause__) not in {_FIXED, *_NO_EXECUTION}:
+                raise
+            told = self._asked(arn)  # somebody else may have been faster
+            if told is None or told.get("redriveCount", 0) < number:
+                raise InvalidPayload(f"{arn} cannot go on: {error}") from None
+
     def describe(self, arn: str) -> Described | None:
         """An execution, None if Step Functions knows none of that ARN (any more)."""
         told = self._asked(arn)
@@ -82,6 +106,8 @@ class StepFunctions:
             cause=told.get("cause"),
             input=given,
             output=output,
+            redrives=told.get("redriveCount", 0),
+            fixed=_fixed(told),
         )
 
     def _asked(self, arn: str) -> dict[str, Any] | None:
@@ -174,6 +200,15 @@ class DeployedWorkflows:
         if name not in self._known:
             self._known[name] = self._engine.definition(name)
         return self._known[name]
+
+
+def _fixed(told: Mapping[str, Any] | None) -> str | None:
+    """Why an execution cannot go on at the step that failed, in the words of Step Functions; None if it can."""
+    if told is None:
+        return UNKNOWN
+    if told.get("redriveStatus", "REDRIVABLE") != "REDRIVABLE":
+        return str(told.get("redriveStatusReason") or told["redriveStatus"]).rstrip(".")
+    return None if told["status"] in _BAD else f"Execution is {told['status']} and cannot be redriven"
 
 
 def pointed(text: bytes) -> str | None:

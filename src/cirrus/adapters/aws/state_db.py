@@ -227,8 +227,9 @@ class DynamoStateDb:
             granted |= self._claim({n: claims[n] for n in round_})
         for n, claim in enumerate(claims):
             if granted[n]:
-                key = input_key(self._root, claim.payload_id, claim.execution_id)
-                self._payloads.put(key, claim.input)
+                if not claim.redrive:
+                    key = input_key(self._root, claim.payload_id, claim.execution_id)
+                    self._payloads.put(key, claim.input)
                 self._announce(claim.events)
         self._queue.settle([one.receipt for n, one in enumerate(claims) if granted[n] and one.receipt])
         return [granted[n] for n in range(len(claims))]

@@ -19,6 +19,9 @@ from cirrus.core.state import State
 from cirrus.ports.state_db import Claim, Conclusion, Start
 
 Fence = tuple[str, list[Row]]
+_FORGOTTEN = " ".join(
+    f"REMOVE {name}" for name in ("last_error", "outputs", "output_collections", "fingerprint", "failure", "expires")
+)
 
 
 class Statements:
@@ -36,11 +39,45 @@ class Statements:
         """Make a row, or let it begin its next execution, if it is as it was read."""
         state = rows_of.state_updated(self._vocabulary, State.PROCESSING if claim.owner else State.CLAIMED, claim.at)
         arn = rows_of.arn_of(self._arns, claim.payload_id, claim.execution_id)
+        if claim.redrive and claim.previous is not None:
+            return self._redrive(claim, claim.previous, state, arn, token)
         if claim.previous is None:
             row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority)
             members = ",".join(f"'{name}':?" for name in row)
             return f'INSERT INTO "{self._table}" VALUE {{{members}}}', list(row.values())
         return self._advance(claim, claim.previous, state, arn, token)
+
+    def _redrive(self, claim: Claim, previous: Record, state: Row, arn: str, token: str) -> Statement:
+        """Let the last execution go on, if it has not since the row was read."""
+        now, known = rows_of.text(iso(claim.at)), rows_of.words(previous.state)
+        where = f"({' OR '.join(['begins_with(state_updated, ?)'] * len(known))})"
+        fenced = [rows_of.text(f"{word}_") for word in known]
+        where += f" AND executions[{len(previous.executions) - 1}] = ? AND size(executions) = ?"
+        fenced += [rows_of.text(arn), rows_of.number(len(previous.executions))]
+        if previous.redrives:
+            where += " AND redriven = ?"
+            fenced += [rows_of.redriven(arn, previous.redrives)]
+        else:
+            where += " AND (redriven IS MISSING OR redriven[0] <> ?)"
+            fenced += [rows_of.text(arn)]
+        keys = rows_of.key(claim.payload_id)
+        return (
+            f'UPDATE "{self._table}" SET redriven = ? SET execution = ? SET runs = ? SET claim_token = ?'
+            " SET state_updated = ? SET updated = ? SET claimed_at = ?"
+            f" {_FORGOTTEN} WHERE collections_workflow = ? AND itemids = ? AND {where}",
+            [
+                rows_of.redriven(arn, claim.redrive),
+                rows_of.text(arn),
+                rows_of.number(len(previous.executions)),
+                rows_of.text(token),
+                state,
+                now,
+                now,
+                keys["collections_workflow"],
+                keys["itemids"],
+                *fenced,
+            ],
+        )
 
     def _advance(self, claim: Claim, previous: Record, state: Row, arn: str, token: str) -> Statement:
         now, runs = rows_of.text(iso(claim.at)), len(previous.executions)
@@ -72,9 +109,7 @@ class Statements:
             f'UPDATE "{self._table}" SET executions = {grown} SET execution = ? SET runs = ? SET claim_token = ?'
             " SET state_updated = ? SET updated = ? SET claimed_at = ?"
             f"{' SET priority = ?' if claim.priority else ' REMOVE priority'}"
-            " REMOVE last_error REMOVE outputs REMOVE output_collections REMOVE fingerprint REMOVE failure"
-            " REMOVE expires"
-            f" WHERE collections_workflow = ? AND itemids = ?{where}",
+            f" {_FORGOTTEN} REMOVE redriven WHERE collections_workflow = ? AND itemids = ?{where}",
             [*values, keys["collections_workflow"], keys["itemids"], *fenced],
         )
 
@@ -153,6 +188,10 @@ class Statements:
             where = where.replace("?", f":fence{n}", 1)
             given[f":fence{n}"] = value
         running = "(begins_with(state_updated, :claimed) OR begins_with(state_updated, :processing))"
+        if end.redrives is not None:
+            running += " AND (attribute_not_exists(redriven) OR redriven[0] <> :arn OR redriven[1] <= :redrives)"
+            given[":arn"] = rows_of.text(rows_of.arn_of(self._arns, end.payload_id, end.execution_id))
+            given[":redrives"] = rows_of.number(end.redrives)
         return {
             "Update": {
                 "TableName": self._table,
