@@ -234,6 +234,7 @@ def open_migration(where: Deployment, *, good: str | None = None) -> Any:
         _both_layouts(deployed),
         root=variables.payload_root,
         good=good,
+        attention=deployed.attention(),
     )
 
 

@@ -69,6 +69,12 @@ class Deployed:
         """The deployment's payload store."""
         return backend("payloads", "aws")(self.clients, self.variables.payload_bucket)
 
+    def attention(self) -> Any:
+        """The sparse index of the table of records, whether or not it is kept."""
+        where = self.variables
+        on = where.attention_index is not None
+        return backend("attention", "aws")(self.clients, where.state_db, where.outbox_table, on=on)
+
     def vocabulary(self) -> Any:
         """Who knows its word for a good end: what it says itself, or else its table."""
         said = self.variables.vocabulary
@@ -126,6 +132,7 @@ class Deployed:
             remove=payloads.remove,
             root=root,
             ages=where.ages,
+            attention=self.attention(),
             uses=backend("uses", "aws")(tables, where.outbox_table) if where.lineage and where.outbox_table else None,
         )
         queue.announce = state_db.note

@@ -40,6 +40,7 @@ TABLE = (
     Variable("CIRRUS_VOCABULARY", "vocabulary", "the word for a good end, COMPLETED or SUCCEEDED; that of the table"),
     Variable("CIRRUS_CLAIM_LEASE", "claim_lease", "how many seconds a claim that was not started stays untouched"),
     Variable("CIRRUS_LINEAGE", "lineage", "'on' keeps which executions were given and made which Items"),
+    Variable("CIRRUS_ATTENTION_INDEX", "attention_index", "'on' fills the index `attention` of the table of records"),
     Variable("CIRRUS_RECORD_AGES", "record_ages", "how many seconds records are kept, by end state: FAILED=7776000,…"),
     Variable("CIRRUS_LOG_LEVEL", "log_level", "how much functions log"),
 )
@@ -67,6 +68,7 @@ class Variables:
     vocabulary: str | None = None
     claim_lease: str = "120"
     lineage: str | None = None
+    attention_index: str | None = None
     record_ages: str | None = None
     log_level: str = "INFO"
 

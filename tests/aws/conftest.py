@@ -64,10 +64,21 @@ def aws(_no_environment: None, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 def tables(dynamodb_url: str, aws: Callable[..., None]) -> Iterator[tuple[Clients, str, str]]:
     """Clients, and the names of a state table and an outbox table of this test's own."""
     aws(dynamodb=dynamodb_url)
+    yield from _made(attention=False)
+
+
+@pytest.fixture
+def indexed_tables(dynamodb_url: str, aws: Callable[..., None]) -> Iterator[tuple[Clients, str, str]]:
+    """As `tables`, with the sparse index of what needs attention."""
+    aws(dynamodb=dynamodb_url)
+    yield from _made(attention=True)
+
+
+def _made(*, attention: bool) -> Iterator[tuple[Clients, str, str]]:
     clients = Clients()
     number = next(_numbers)
     names = f"state-{number}", f"outbox-{number}"
-    for schema in (state_schema(names[0]), outbox_schema(names[1])):
+    for schema in (state_schema(names[0], attention=attention), outbox_schema(names[1])):
         clients("dynamodb").create_table(**schema)
     yield (clients, *names)
     for name in names:
@@ -86,12 +97,23 @@ def shared_tables(
 ) -> tuple[Clients, str, str]:
     """As `tables`, but the same for every test."""
     aws(dynamodb=dynamodb_url)
+    return _shared(*shared_names, attention=False)
+
+
+@pytest.fixture
+def shared_indexed_tables(dynamodb_url: str, aws: Callable[..., None]) -> tuple[Clients, str, str]:
+    """As `indexed_tables`, but the same for every test."""
+    aws(dynamodb=dynamodb_url)
+    return _shared("state-indexed", "outbox-indexed", attention=True)
+
+
+def _shared(state: str, outbox: str, *, attention: bool) -> tuple[Clients, str, str]:
     clients = Clients()
     known = clients("dynamodb").list_tables()["TableNames"]
-    for schema in (state_schema(shared_names[0]), outbox_schema(shared_names[1])):
+    for schema in (state_schema(state, attention=attention), outbox_schema(outbox)):
         if schema["TableName"] not in known:
             clients("dynamodb").create_table(**schema)
-    return (clients, *shared_names)
+    return clients, state, outbox
 
 
 @pytest.fixture

@@ -93,11 +93,11 @@ class Scene:
         return replace(self, where=replace(self.where, variables=replace(self.where.variables, **changed)))
 
 
-def make_scene(clients: Clients) -> Scene:
-    """Make everything anew, under names of its own."""
+def make_scene(clients: Clients, *, attention: bool = False) -> Scene:
+    """Make everything anew, under names of its own; with the sparse index, if that is wished."""
     number = next(_numbers)
     prefix = f"cirrus{number}-"
-    for schema in (state_schema(f"{prefix}state"), outbox_schema(f"{prefix}outbox")):
+    for schema in (state_schema(f"{prefix}state", attention=attention), outbox_schema(f"{prefix}outbox")):
         clients("dynamodb").create_table(**schema)
     if BUCKET not in [one["Name"] for one in clients("s3").list_buckets()["Buckets"]]:
         clients("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})

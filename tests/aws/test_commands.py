@@ -53,7 +53,7 @@ def point(scene: Scene, name: str) -> None:
     values = asdict(scene.where.variables)
     for one in TABLE:
         if values[one.field]:
-            ssm.put_parameter(Name=prefix + one.name, Value=str(values[one.field]), Type="SecureString")
+            ssm.put_parameter(Name=prefix + one.name, Value=str(values[one.field]), Type="SecureString", Overwrite=True)
 
 
 @pytest.fixture
@@ -323,6 +323,32 @@ def test_doctor_looks_a_deployment_over(scene: Scene, cirrus: Callable[..., Any]
     scene.clients("ssm").delete_parameter(Name=f"/{scene.where.variables.prefix}cirrus/CIRRUS_OUTBOX_TABLE")
     told = [json.loads(line) for line in doctor(tmp_path / "project")]
     assert any("can be lost" in one["found"] for one in told if one["check"] == "guarantees")
+
+
+def test_doctor_says_whether_the_index_is_used(
+    scene: Scene, cirrus: Callable[..., Any], tmp_path: Path, dynamodb_url: str
+) -> None:
+    def told() -> dict[str, str]:
+        lines = [json.loads(line) for line in doctor(tmp_path / "project")]
+        return {one["status"]: one["found"] for one in lines if one["check"] == "index"}
+
+    assert told() == {}
+    made = make_scene(scene.clients, attention=True).with_variables(attention_index="on")
+    point(made.with_variables(attention_index=None), "prod")
+    assert "nothing fills it" in told()["warning"]
+    with (tmp_path / "project/cirrus.toml").open("a") as file:
+        file.write("attention_index = true\n")
+    assert "not so where it is deployed" in told()["warning"]
+    point(made, "prod")
+    assert "may lack older records" in told()["warning"]
+    cirrus("migrate", "--apply")
+    assert list(told()) == ["ok"]
+    fail(made)
+    assert [one["payload_id"] for one in map(json.loads, cirrus("query", "--state", "FAILED").stdout.splitlines())] == [
+        P
+    ]
+    point(scene.with_variables(attention_index="on"), "prod")
+    assert "no index" in told()["problem"]
 
 
 def doctor(project: Path) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from cirrus.adapters.aws.attention import Attention
 from cirrus.adapters.aws.attributes import Said, Vocabulary
 from cirrus.adapters.aws.campaigns import DynamoCampaigns
 from cirrus.adapters.aws.clients import Clients
@@ -24,6 +25,7 @@ from cirrus.adapters.memory.store import Store
 from cirrus.core.event import EventType, WorkflowEvent
 from cirrus.core.execution_id import Arns
 from cirrus.core.instant import from_iso
+from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.ports.queue import Message
@@ -33,7 +35,7 @@ from cirrus.testing.campaigns import CampaignsContract
 from cirrus.testing.failures import FailuresContract
 from cirrus.testing.items import ItemsContract
 from cirrus.testing.outbox import OutboxContract
-from cirrus.testing.pages import many_records
+from cirrus.testing.pages import PagesContract, many_records
 from cirrus.testing.ports import SUBSCRIPTIONS, Connect, Ports, PortsContract
 from cirrus.testing.retention import RetentionContract
 from cirrus.testing.state_db import StateDbContract
@@ -50,6 +52,7 @@ class Dynamo(PortsContract):
     keeps_sent = False
     vocabulary: Vocabulary = Said()
     lineage = False
+    indexed = False
 
     @pytest.fixture
     def own_tables(self, tables: tuple[Clients, str, str]) -> Any:
@@ -59,6 +62,7 @@ class Dynamo(PortsContract):
     def connect(self, own_tables: tuple[Clients, str, str]) -> Connect:
         clients, state, sent = own_tables
         store = Store()
+        Attention(clients, state, sent, on=True).declare(self.indexed)
 
         def connect() -> Ports:
             queue = MemoryQueue(store, MemoryStateDb(store))
@@ -76,6 +80,7 @@ class Dynamo(PortsContract):
                 chance=partial(Random().getrandbits, 63),
                 subscriptions=SUBSCRIPTIONS,
                 vocabulary=self.vocabulary,
+                attention=Attention(clients, state, sent, on=self.indexed),
                 uses=ItemUses(reads, sent) if self.lineage else None,
             )
             return Ports(
@@ -131,7 +136,49 @@ class TestStateDb(Dynamo, StateDbContract):
         return self.kept
 
 
+class Indexed:
+    """The same with the sparse index of what needs attention."""
+
+    indexed = True
+
+    @pytest.fixture
+    def own_tables(self, indexed_tables: tuple[Clients, str, str]) -> tuple[Clients, str, str]:
+        return indexed_tables
+
+
+class TestPagesWithTheIndex(Indexed, Dynamo, PagesContract):
+    kept: ClassVar[list[Record]] = []
+
+    @pytest.fixture
+    def own_tables(self, request: pytest.FixtureRequest) -> Any:
+        only_reads = request.node.originalname == "test_pages_hold_what_the_query_asks_for"
+        return request.getfixturevalue("shared_indexed_tables" if only_reads else "indexed_tables")
+
+    @pytest.fixture
+    def many(self, request: pytest.FixtureRequest, ports: Ports) -> list[Record]:
+        if request.node.originalname != "test_pages_hold_what_the_query_asks_for":
+            return many_records(ports)
+        if not self.kept:
+            self.kept.extend(many_records(ports))
+        return self.kept
+
+    def test_index_counts_as_the_groups_do(self, ports: Ports, many: list[Record]) -> None:
+        late = AT + 2_000_000
+        for query in (
+            Query(states=(State.FAILED,)),
+            Query(states=(State.INVALID, State.ABORTED), since=late),
+        ):
+            found = ports.state_db.count(query)
+            wanted = [one for one in many if one.state in query.states and one.updated >= (query.since or 0)]
+            assert found.keys() == {parse(one.payload_id).collections_workflow for one in wanted}
+            assert sum(n for states in found.values() for n in states.values()) == len(wanted)
+
+
 class TestFailures(Dynamo, FailuresContract):
+    pass
+
+
+class TestFailuresWithTheIndex(Indexed, Dynamo, FailuresContract):
     pass
 
 

@@ -139,6 +139,19 @@ def test_table_is_that_of_existing_deployments(resources: dict[str, Any]) -> Non
         assert named == {one["AttributeName"]: one["AttributeType"] for one in schema["AttributeDefinitions"]}
 
 
+def test_sparse_index_is_made_where_it_is_asked_for(tmp_path: Path) -> None:
+    from cirrus.adapters.aws.tables import state_schema
+
+    made = deployer(small(tmp_path / "p", "attention_index = true\n"))
+    assert made.lint() == []
+    resources = json.loads(made.template)["Resources"]
+    table = resources["StateTable"]["Properties"]
+    assert table["GlobalSecondaryIndexes"] == state_schema("x", attention=True)["GlobalSecondaryIndexes"]
+    assert {"AttributeName": "attention", "AttributeType": "S"} in table["AttributeDefinitions"]
+    variables = resources["UpdateStateFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["CIRRUS_ATTENTION_INDEX"] == "on"
+
+
 def test_queues_have_dead_letter_queues(resources: dict[str, Any]) -> None:
     dead = {
         name: one["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]

@@ -352,6 +352,27 @@ def _guarantees(client: Client) -> Iterator[Diagnosis]:
         yield Diagnosis("guarantees", DOUBTFUL, one, "or take the limit out of cirrus.toml")
 
 
+def _index(client: Client) -> Iterator[Diagnosis]:
+    """Whether setting, functions, table and its older records agree on the index of what needs attention."""
+    asked = client.deployment.cloud is not None and client.deployment.cloud.attention_index
+    index = app.open_deployed(client.deployment).attention()
+    there, again = index.exists(), f"cirrus deploy {client.name}"
+    if index.on and not there:
+        told = "CIRRUS_ATTENTION_INDEX is on, but the table of records has no index `attention` that can be asked"
+        yield Diagnosis("index", BAD, told, again)
+    elif index.on and not index.complete:
+        told = "the index `attention` may lack older records: queries across workflows do without it"
+        yield Diagnosis("index", DOUBTFUL, told, f"cirrus manage {client.name} migrate --apply")
+    elif index.on:
+        yield Diagnosis("index", GOOD, "queries across workflows for what failed use the index `attention`")
+    elif there:
+        told = "the table of records has an index `attention`, but CIRRUS_ATTENTION_INDEX is off: nothing fills it"
+        yield Diagnosis("index", DOUBTFUL, told, again)
+    if asked != index.on and client.name in client.project.deployments and client.deployment.pointer is None:
+        told = f"attention_index is {str(asked).lower()} in cirrus.toml, and not so where it is deployed"
+        yield Diagnosis("index", DOUBTFUL, told, again)
+
+
 def _dead(client: Client) -> Iterator[Diagnosis]:
     kept = client.home.queue.quarantined(10)
     if kept:
@@ -393,8 +414,9 @@ _CHECKS: dict[str, Callable[[Client], Iterator[Diagnosis]]] = {
     "buckets": _buckets,
     "aws": _aws,
     "guarantees": _guarantees,
+    "index": _index,
     "quarantine": _dead,
     "deliveries": _deliveries,
 }
 _LOCAL = frozenset({"database", "clock", "disk", "stores"})
-_CLOUD = frozenset({"aws", "guarantees", "quarantine"})
+_CLOUD = frozenset({"aws", "guarantees", "index", "quarantine"})

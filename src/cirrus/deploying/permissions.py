@@ -95,6 +95,7 @@ class Permissions:
                     for one in (places.pointer, f"{places.parameters}*")]  # fmt: skip
         return [
             *self._tables(scan=True),
+            *allow("dynamodb", ["DescribeTable"], [places.arn("StateTable")]),
             *self._payloads("GetObject", "PutObject", "DeleteObject"),
             *allow("sqs", [*_RECEIVE, "SendMessage", "StartMessageMoveTask"], queues),
             *allow("states", machines, places.machines),

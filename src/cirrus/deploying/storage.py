@@ -6,6 +6,7 @@ from typing import Any
 
 from troposphere import GetAtt, Sub, Template, dynamodb, s3
 
+from cirrus.adapters.aws.tables import ATTENTION
 from cirrus.deploying.places import Places
 from cirrus.deploying.retention import object_days
 
@@ -23,13 +24,16 @@ _CLOSED = s3.PublicAccessBlockConfiguration(
 )
 
 
-def add_tables(template: Template) -> None:
+def add_tables(template: Template, places: Places) -> None:
     """The table of records, as existing deployments have it, and that of what is to be sent."""
+    sparse = places.layout.cloud.attention_index
+    more = {ATTENTION: "S"} if sparse else {}
+    indexes = [_index("state_updated", "collections_workflow"), _index("updated", "collections_workflow")]
     template.add_resource(
         _table(
             "StateTable",
-            {"collections_workflow": "S", "itemids": "S", "state_updated": "S", "updated": "S"},
-            GlobalSecondaryIndexes=[_index("state_updated"), _index("updated")],
+            {"collections_workflow": "S", "itemids": "S", "state_updated": "S", "updated": "S", **more},
+            GlobalSecondaryIndexes=[*indexes, *([_index("updated", ATTENTION, ATTENTION)] if sparse else [])],
             TimeToLiveSpecification=dynamodb.TimeToLiveSpecification(AttributeName="expires", Enabled=True),
         )
     )
@@ -58,10 +62,10 @@ def _keys(first: str, second: str) -> list[dynamodb.KeySchema]:
     ]
 
 
-def _index(name: str) -> dynamodb.GlobalSecondaryIndex:
+def _index(second: str, first: str, name: str = "") -> dynamodb.GlobalSecondaryIndex:
     return dynamodb.GlobalSecondaryIndex(
-        IndexName=name,
-        KeySchema=_keys("collections_workflow", name),
+        IndexName=name or second,
+        KeySchema=_keys(first, second),
         Projection=dynamodb.Projection(ProjectionType="ALL"),
     )
 

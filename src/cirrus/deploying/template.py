@@ -29,7 +29,7 @@ def build(layout: Layout) -> str:
     template.set_version("2010-09-09")
     template.set_description(f"Cirrus: {layout.project.name}, deployment {layout.where.name}")
     _add_code(template, layout)
-    add_tables(template)
+    add_tables(template, places)
     add_buckets(template, places)
     add_queues(template)
     add_topics(template, places)
@@ -76,6 +76,7 @@ def _variables(places: Places) -> dict[str, Any]:
         "CIRRUS_VOCABULARY": places.layout.cloud.vocabulary,
         "CIRRUS_LOG_LEVEL": "INFO",
         **({"CIRRUS_LINEAGE": "on"} if places.layout.cloud.lineage else {}),
+        **({"CIRRUS_ATTENTION_INDEX": "on"} if places.layout.cloud.attention_index else {}),
         **({"CIRRUS_RECORD_AGES": ages} if (ages := record_ages(places.layout)) else {}),
     }
 

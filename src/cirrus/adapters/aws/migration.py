@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from cirrus.adapters.aws import attributes as at
+from cirrus.adapters.aws.attention import STATES, Attention
 from cirrus.adapters.aws.both_layouts import BothLayouts
 from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.faults import code, reported
@@ -55,6 +56,7 @@ class Migration:
         *,
         root: str,
         good: str | None = None,
+        attention: Attention | None = None,
     ) -> None:
         self._clients = clients
         self._tables = Tables(clients)
@@ -63,13 +65,19 @@ class Migration:
         self._old = old
         self._root = root
         self._good = good
+        self._attention = attention
 
     def run(self, *, dry: bool) -> Iterator[Migrated]:
         """Every row of the table, group by group, as it is dealt with; with `dry` nothing is written."""
         rows = self._rows()
+        whole = True
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             while chunk := list(islice(rows, _CHUNK)):
-                yield from pool.map(lambda row: self._safely(row, dry), chunk)
+                for one in pool.map(lambda row: self._safely(row, dry), chunk):
+                    whole = whole and one.result != "failed"
+                    yield one
+        if self._attention is not None and not dry:
+            self._attention.declare(self._attention.on and whole and self._attention.exists())
 
     def _rows(self) -> Iterator[at.Row]:
         for group in self._tables.groups(self._table, "collections_workflow", LAST_ITEMIDS):
@@ -114,6 +122,8 @@ class Migration:
             "updated": at.text(iso(record.updated)),
             "state_updated": at.text(f"{word}_{iso(record.updated)}"),
         }
+        if self._attention is not None and self._attention.on and record.state in STATES:
+            today["attention"] = at.text(str(record.state))
         named = at.arns(row)
         if named:
             today |= {"execution": at.text(named[-1]), "runs": at.number(len(named))}

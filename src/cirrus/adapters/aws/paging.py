@@ -1,8 +1,9 @@
 """Pages and counts of records: ranges of the table's two indexes, merged; no page costs more than the first.
 
-A query that names no group walks one range for each group, and a state is one range for each word that may stand for
-it. Rows of the same instant come in the order of their ids, so that a page can begin in between. What no index tells
-is looked for record by record; a page looks at so many, and its token says how far it came.
+A query that names no group walks one range for each group, or those of the sparse index where that holds all that it
+means, and a state is one range for each word that may stand for it. Rows of the same instant come in the order of their
+ids, so that a page can begin in between. What no index tells is looked for record by record; a page looks at so many,
+and its token says how far it came.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from itertools import groupby
 from typing import Any
 
 from cirrus.adapters.aws import attributes as at
+from cirrus.adapters.aws.attention import Attention
 from cirrus.adapters.aws.attributes import Row
-from cirrus.adapters.aws.tables import LAST_ITEMIDS, Tables
+from cirrus.adapters.aws.tables import ATTENTION, LAST_ITEMIDS, Tables
 from cirrus.core import page_token
 from cirrus.core.instant import SECOND, iso
+from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.ports.query import SORTS, Query, in_group, matches
@@ -39,9 +42,10 @@ _POSITIONS: dict[str, Callable[[Found], list[Any]]] = {
 class Walk:
     """Reads ranges of a state table."""
 
-    def __init__(self, tables: Tables, table: str) -> None:
+    def __init__(self, tables: Tables, table: str, attention: Attention | None = None) -> None:
         self._tables = tables
         self._table = table
+        self._attention = attention
 
     def page(self, query: Query, limit: int, token: str | None = None) -> Page:
         """Up to `limit` records and the token of the next page. ValueError on a bad token or sort."""
@@ -63,6 +67,8 @@ class Walk:
     def count(self, query: Query | None = None) -> dict[str, dict[State, int]]:
         """How many records, of those of a query, are in each state, by `collections_workflow`."""
         asked = query or Query()
+        if self._sparse(replace(asked, sort="updated")):
+            return self._counted_by_group(asked)
         counts: dict[str, dict[State, int]] = {}
         for group in self.groups(asked):
             within = replace(asked, collections_workflow=group, sort="updated")
@@ -75,6 +81,17 @@ class Walk:
         """All records of a query, in no order that is promised."""
         whole = replace(query, sort="updated")
         return (record for record, _ in self._after(whole, None, BUDGET) if matches(query, record))
+
+    def _sparse(self, query: Query) -> bool:
+        """Whether the sparse index leads to the records of a query."""
+        return self._attention is not None and self._attention.answers(query)
+
+    def _counted_by_group(self, query: Query) -> dict[str, dict[State, int]]:
+        counts: dict[str, dict[State, int]] = {}
+        for record in self.records(query):
+            states = counts.setdefault(parse(record.payload_id).collections_workflow, {})
+            states[record.state] = states.get(record.state, 0) + 1
+        return counts
 
     def _numbers(self, query: Query, group: str) -> dict[State, int]:
         return {state: self.number(group, state, query.since, query.until) for state in query.states or State}
@@ -128,6 +145,10 @@ class Walk:
             since = start if since is None else max(since, start)
         elif start is not None:
             until = start if until is None else min(until, start)
+        if self._sparse(query):
+            bounds_ = _bounds(None, since, until)
+            sparse = [self._range(_needing(state, bounds_), query, limit) for state in states]
+            return heapq.merge(*sparse, key=_POSITIONS["updated"], reverse=not query.ascending)
         words: list[str | None] = [word for state in states for word in at.words(state)]
         bounds = {word: _bounds(word, since, until) for word in words or [None]}
         ranges = [
@@ -139,7 +160,9 @@ class Walk:
 
     def _range(self, asked: Row, query: Query, limit: int) -> Iterator[Found]:
         rows = self._tables.query(self._table, limit=max(limit, LEAST), ScanIndexForward=query.ascending, **asked)
+        states = query.states if asked["IndexName"] == ATTENTION else ()  # what others claim keeps its attribute
         found = ((at.record(row), _sorted_id(row)) for row in rows if at.alive(row))
+        found = (one for one in found if not states or one[0].state in states)
         for _, same in groupby(found, key=lambda one: one[0].updated):
             yield from sorted(same, key=lambda one: one[1], reverse=not query.ascending)
 
@@ -164,6 +187,19 @@ def _asked(group: str, index: str, bounds: Sequence[str]) -> Row:
         "KeyConditionExpression": f"collections_workflow = :group AND {index} BETWEEN :low AND :high",
         "ExpressionAttributeValues": {
             ":group": at.text(at.group_key(group)),
+            ":low": at.text(bounds[0]),
+            ":high": at.text(bounds[1]),
+        },
+    }
+
+
+def _needing(state: State, bounds: Sequence[str]) -> Row:
+    """The records of all groups that are in a state in which they need attention."""
+    return {
+        "IndexName": ATTENTION,
+        "KeyConditionExpression": f"{ATTENTION} = :state AND updated BETWEEN :low AND :high",
+        "ExpressionAttributeValues": {
+            ":state": at.text(str(state)),
             ":low": at.text(bounds[0]),
             ":high": at.text(bounds[1]),
         },

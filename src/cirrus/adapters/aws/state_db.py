@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from cirrus.adapters.aws import attributes as rows_of
+from cirrus.adapters.aws.attention import STATES, Attention
 from cirrus.adapters.aws.attributes import Row, Said, Vocabulary
 from cirrus.adapters.aws.delivery_row import Outgoing
 from cirrus.adapters.aws.outbox import QUEUE, DynamoOutbox
@@ -85,6 +86,7 @@ class DynamoStateDb:
         root: str = "cirrus",
         ages: Mapping[State, int] | None = None,
         uses: ItemUses | None = None,
+        attention: Attention | None = None,
     ) -> None:
         self._tables = tables
         self._table = table
@@ -95,7 +97,9 @@ class DynamoStateDb:
         self._arns = arns
         self._chance = chance
         self._subscriptions = subscriptions or Subscriptions()
-        self._say = Statements(table, arns, vocabulary or Said(), ages or {})
+        indexed = STATES if attention is not None and attention.on else ()
+        self._say = Statements(table, arns, vocabulary or Said(), ages or {}, indexed)
+        self._attention = attention
         self._metrics = metrics or NoMetrics()
         self._remove = remove or (lambda _: None)
         self._root = root
@@ -130,7 +134,7 @@ class DynamoStateDb:
 
     def walk(self) -> Walk:
         """Ranges of the table's indexes."""
-        return Walk(self._tables, self._table)
+        return Walk(self._tables, self._table, self._attention)
 
     def count(self, query: Query | None = None) -> dict[str, dict[State, int]]:
         """How many records, of those of a query, are in each state, by `collections_workflow`."""

@@ -6,7 +6,7 @@ A condition names the execution that must be the row's last. Rows that we claime
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from cirrus.adapters.aws import attributes as rows_of
@@ -19,21 +19,28 @@ from cirrus.core.state import State
 from cirrus.ports.state_db import Claim, Conclusion, Start
 
 Fence = tuple[str, list[Row]]
-_FORGOTTEN = " ".join(
-    f"REMOVE {name}" for name in ("last_error", "outputs", "output_collections", "fingerprint", "failure", "expires")
+_FORGOTTEN = (
+    "REMOVE last_error REMOVE outputs REMOVE output_collections REMOVE fingerprint REMOVE failure REMOVE expires"
+    " REMOVE attention"
 )
 
 
 class Statements:
-    """Statements about the rows of one table."""
+    """Statements about the rows of one table; ends in one of the states `attention` go into its sparse index."""
 
     def __init__(
-        self, table: str, arns: Arns, vocabulary: Vocabulary, ages: Mapping[State, int] = MappingProxyType({})
+        self,
+        table: str,
+        arns: Arns,
+        vocabulary: Vocabulary,
+        ages: Mapping[State, int] = MappingProxyType({}),
+        attention: Collection[State] = (),
     ) -> None:
         self._table = table
         self._arns = arns
         self._vocabulary = vocabulary
         self._ages = ages
+        self._attention = attention
 
     def claim(self, claim: Claim, token: str) -> Statement:
         """Make a row, or let it begin its next execution, if it is as it was read."""
@@ -163,6 +170,7 @@ class Statements:
             "output_collections": end.output_collections,
         }
         kept |= {"fingerprint": end.kind, "failure": end.kind}
+        kept["attention"] = end.state in self._attention
         removed = [name for name, value in kept.items() if not value]
         if end.last_error:
             expression += ", last_error = :error"
@@ -177,6 +185,9 @@ class Statements:
             expression += ", fingerprint = :fingerprint, failure = :failure"
             given[":fingerprint"] = rows_of.text(end.kind.fingerprint)
             given[":failure"] = rows_of.texts([end.kind.workflow, end.kind.step, end.kind.message])
+        if kept["attention"]:
+            expression += ", attention = :attention"
+            given[":attention"] = rows_of.text(str(end.state))
         if made is not None:
             expression += ", made = :made"
             given[":made"] = rows_of.text(made)

@@ -16,6 +16,7 @@ from cirrus.errors import StoreError
 
 READ_BATCH = 100
 STATEMENT_BATCH = 25
+ATTENTION = "attention"
 LAST_ITEMIDS = {"itemids": {"S": "\U0010ffff" * 256}}
 LAST_NUMBER = {"id": {"N": "9" * 38}}
 WRITE_BATCH = 25
@@ -50,16 +51,21 @@ def _keys(hash_key: str, range_key: str) -> list[dict[str, str]]:
     return [{"AttributeName": hash_key, "KeyType": "HASH"}, {"AttributeName": range_key, "KeyType": "RANGE"}]
 
 
-def state_schema(name: str) -> dict[str, Any]:
-    """How the state table is created, as existing deployments have it."""
-    schema = _schema(name, "collections_workflow", "itemids", state_updated="S", updated="S")
+def state_schema(name: str, *, attention: bool = False) -> dict[str, Any]:
+    """How the state table is created, as existing deployments have it; with the sparse index, if that is wished."""
+    more = {ATTENTION: "S"} if attention else {}
+    schema = _schema(name, "collections_workflow", "itemids", state_updated="S", updated="S", **more)
     schema["GlobalSecondaryIndexes"] = [
         {
             "IndexName": index,
-            "KeySchema": _keys("collections_workflow", index),
+            "KeySchema": _keys(first, second),
             "Projection": {"ProjectionType": "ALL"},
         }
-        for index in ("state_updated", "updated")
+        for index, first, second in (
+            ("state_updated", "collections_workflow", "state_updated"),
+            ("updated", "collections_workflow", "updated"),
+            *([(ATTENTION, ATTENTION, "updated")] if attention else []),
+        )
     ]
     return schema
 

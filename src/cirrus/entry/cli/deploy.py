@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cirrus.entry.cli import complete, output
+from cirrus.errors import CirrusError
 
 if TYPE_CHECKING:
     from cirrus.deploying.stack import Change
@@ -52,8 +53,23 @@ def deploy(
     changes = deployer.deploy(lose=replace_data)
     _show(changes)
     output.say(f"{deployment} is deployed" if changes else f"{deployment} is as the project says: nothing was changed")
+    _declare_index(where)
     for name, value in sorted(deployer.outputs().items()):
         output.say(f"  {name:<14} {value}")
+
+
+def _declare_index(where: Deployment) -> None:
+    """Say whether the index of what needs attention holds all records."""
+    from cirrus.app import open_deployed
+
+    try:
+        whole = open_deployed(where).attention().deployed()
+    except CirrusError as error:
+        output.say(f"warning: it is not known whether the index of records is complete: {error}")
+        return
+    if not whole:
+        migrate = f"`cirrus manage {where.name} migrate --apply` fills it, until when queries do without"
+        output.say(f"the index `attention` lacks older records: {migrate}")
 
 
 @click.command()
