@@ -93,8 +93,8 @@ class Scene:
         return replace(self, where=replace(self.where, variables=replace(self.where.variables, **changed)))
 
 
-def make_scene(clients: Clients, *, attention: bool = False) -> Scene:
-    """Make everything anew, under names of its own; with the sparse index, if that is wished."""
+def make_scene(clients: Clients, machine: Any = None, *, attention: bool = False) -> Scene:
+    """Make everything anew, under names of its own: with the definition of the workflow `w`, and the sparse index."""
     number = next(_numbers)
     prefix = f"cirrus{number}-"
     for schema in (state_schema(f"{prefix}state", attention=attention), outbox_schema(f"{prefix}outbox")):
@@ -124,7 +124,7 @@ def make_scene(clients: Clients, *, attention: bool = False) -> Scene:
         log_level="ERROR",
     )
     scene = Scene(Deployed(variables, clients), clients, urls["heard"])
-    scene.machine("w")
+    scene.machine("w", machine)
     return scene
 
 

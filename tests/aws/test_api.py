@@ -93,3 +93,12 @@ def test_events_are_counted_in_the_log(scene: Scene, capsys: pytest.CaptureFixtu
     assert (by_event["Metrics"][0]["Name"], by_event["Dimensions"]) == ("all_workflows_by_event", [["event"]])
     assert by_workflow["Dimensions"] == [["event", "workflow"]]
     assert json.loads(sample("n", {"event_type": "X", "payload_id": "?", "isotimestamp": "2026-01-01"}))["event"] == "X"
+
+
+def test_a_page_begins_behind_an_id_as_2_x_gave_it(scene: Scene) -> None:
+    asked = {"sort_ascending": "1", "sort_index": "default", "limit": "2"}
+    found = ask(scene, "/scenes/workflow-w/items", nextkey="scenes/workflow-w/1", **asked)
+    assert [one["items"] for one in found["items"]] == ["2", "3"]
+    assert found["items"][0]["output_payload_url"].endswith("/output.json")
+    assert found["items"][1]["output_payload_url"] is None
+    assert "no payload" in ask(scene, "/scenes/workflow-w/items", 404, nextkey="scenes/workflow-w/none")["error"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cirrus.core.substitute import parse_variables, substitute
+from cirrus.core.substitute import parse_variables, substitute, substitute_payload
 from cirrus.errors import InvalidPayload
 
 NAME = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]*", fullmatch=True)
@@ -50,3 +50,8 @@ def test_files_of_variables() -> None:
 def test_bad_line_is_named(line: str) -> None:
     with pytest.raises(InvalidPayload, match=r"vars\.env, line 3: NAME=VALUE is expected"):
         parse_variables(f"A=1\n\n{line}\n", "vars.env")
+
+
+def test_silent_leaves_what_has_no_value() -> None:
+    assert substitute("${a} ${b} ${c?d}", {"a": "1"}, silent=True) == "1 ${b} d"
+    assert substitute_payload("${a} ${b}", {"a": "1"}, silent=True) == "1 ${b}"

@@ -12,21 +12,24 @@ _PATH_TEMPLATE = re.compile(r'("path_template"\s*:\s*"(?:[^"\\]|\\.)*")')
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)")
 
 
-def substitute(text: str, variables: Mapping[str, str]) -> str:
-    """The text with its variables filled in; InvalidPayload names those that have no value and no default."""
+def substitute(text: str, variables: Mapping[str, str], *, silent: bool = False) -> str:
+    """The text with its variables filled in; InvalidPayload names those that have no value and no default.
+
+    With `silent` those stay as they are.
+    """
     missing = sorted({name for name, _ in _missing(text, variables)})
-    if missing:
+    if missing and not silent:
         raise InvalidPayload(f"no value for {', '.join(missing)}: give -x NAME VALUE, or ${{NAME?default}}")
-    return _filled(text, variables, whole=True)
+    return _filled(text, variables, whole=not silent)
 
 
-def substitute_payload(text: str, variables: Mapping[str, str]) -> str:
+def substitute_payload(text: str, variables: Mapping[str, str], *, silent: bool = False) -> str:
     """The text with its variables filled in; those of path templates that have no value are the Item's and stay."""
     parts = _PATH_TEMPLATE.split(text)
     missing = sorted({name for part in parts[::2] for name, _ in _missing(part, variables)})
-    if missing:
+    if missing and not silent:
         raise InvalidPayload(f"no value for {', '.join(missing)}: give -x NAME VALUE, or ${{NAME?default}}")
-    return "".join(_filled(part, variables, whole=n % 2 == 0) for n, part in enumerate(parts))
+    return "".join(_filled(part, variables, whole=not silent and n % 2 == 0) for n, part in enumerate(parts))
 
 
 def _missing(text: str, variables: Mapping[str, str]) -> list[tuple[str, str | None]]:

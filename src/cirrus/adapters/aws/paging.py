@@ -64,6 +64,11 @@ class Walk:
                 last = position(one) if len(found) < limit or matching else last
         return Page(tuple(found), None)
 
+    def token(self, query: Query, record: Record) -> str:
+        """The token of the page that begins behind a record."""
+        position = _POSITIONS[query.sort]((record, _sorted_id(at.key(record.payload_id))))
+        return page_token.write(query.sort, query.ascending, position)
+
     def count(self, query: Query | None = None) -> dict[str, dict[State, int]]:
         """How many records, of those of a query, are in each state, by `collections_workflow`."""
         asked = query or Query()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -182,12 +183,11 @@ class SqsQueue:
 
     def keep(self, rejected: Sequence[Rejected]) -> None:
         """Keep messages that were no payload, and tell of them."""
-        for one in rejected:
-            self._payloads.put(invalid_key(self._root, one.name), one.body)
+        urls = [self._payloads.put(invalid_key(self._root, one.name), one.body) for one in rejected]
         if self._dead:
             entries = [{"MessageBody": self._carried(one.body), "MessageAttributes": _why(one)} for one in rejected]
             self._send(self._dead, entries)
-        self.announce([one.event for one in rejected])
+        self.announce([replace(one.event, input_payload_url=url) for one, url in zip(rejected, urls, strict=True)])
 
     def quarantined(self, limit: int = 1000) -> list[Kept]:
         """The newest of the messages in the dead letter queue that SQS shows us now; each stays there."""

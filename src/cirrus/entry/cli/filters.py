@@ -100,3 +100,15 @@ def meant(*, misspelt: str | None = None, **given: Any) -> dict[str, Any]:
 def raw_option(command: Command) -> Command:
     """Adds -r/--raw."""
     return click.option("-r", "--raw", is_flag=True, help="Compact JSON, not pretty-printed.")(command)
+
+
+def variable_option(command: Command) -> Command:
+    """Adds -x/--var, variables of a template."""
+    told = "A variable; wins over files."
+    return click.option("-x", "--var", "given", nargs=2, multiple=True, metavar="NAME VALUE", help=told)(command)
+
+
+def silence_option(command: Command) -> Command:
+    """Adds --silence-templating-errors."""
+    told = "Leave variables that have no value as they are."
+    return click.option("--silence-templating-errors", "silent", is_flag=True, help=told)(command)

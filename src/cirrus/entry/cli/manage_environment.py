@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cirrus.entry.cli.filters import silence_option, variable_option
 from cirrus.entry.cli.manage import Managed
 from cirrus.errors import NotFound
 
@@ -46,10 +47,13 @@ def call_program(ctx: click.Context, words: tuple[str, ...]) -> None:
 
 
 @click.command("template-payload")
-@click.option("-x", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="A variable; wins over files.")
+@variable_option
+@silence_option
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_obj
-def template_payload(managed: Managed, given: tuple[tuple[str, str], ...], files: tuple[Path, ...]) -> None:
+def template_payload(
+    managed: Managed, given: tuple[tuple[str, str], ...], silent: bool, files: tuple[Path, ...]
+) -> None:
     """Fill ${VAR} and ${VAR?default} in the payload on stdin with the deployment's variables.
 
     FILES of NAME=VALUE lines win over them, and -x over both. What a path_template needs of the Item is left alone.
@@ -59,4 +63,4 @@ def template_payload(managed: Managed, given: tuple[tuple[str, str], ...], files
     variables = managed.client().variables
     for file in files:
         variables |= parse_variables(file.read_text(encoding="utf-8"), str(file))
-    click.echo(substitute_payload(sys.stdin.read(), variables | dict(given)), nl=False)
+    click.echo(substitute_payload(sys.stdin.read(), variables | dict(given), silent=silent), nl=False)

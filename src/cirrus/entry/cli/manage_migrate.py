@@ -13,13 +13,14 @@ from cirrus.entry.cli.progress import Progress
 
 @click.command()
 @click.option("--apply", "applied", is_flag=True, help="Write; without it only what would be done is shown.")
+@click.option("--dry-run", "dry", is_flag=True, hidden=True)  # the original's: without --apply nothing is written
 @click.option(
     "--vocabulary",
     type=click.Choice(["COMPLETED", "SUCCEEDED"]),
     help="Let rows say this word of a good end; by default each keeps its own, and both are read.",
 )
 @click.pass_context
-def migrate(ctx: click.Context, applied: bool, vocabulary: str | None) -> None:
+def migrate(ctx: click.Context, applied: bool, dry: bool, vocabulary: str | None) -> None:
     """Bring the records and payloads of an older deployment on AWS up to date.
 
     Payloads of version 1 are copied to where they stand today; outputs come from the history of Step Functions, which
@@ -27,6 +28,8 @@ def migrate(ctx: click.Context, applied: bool, vocabulary: str | None) -> None:
     up to date is not looked at twice. A line for each record that was, or would be, changed; the exit code is 1 if any
     could not be.
     """
+    if dry and applied:
+        raise click.UsageError("--dry-run and --apply exclude each other")
     from cirrus.app import open_migration
     from cirrus.core.jsontext import encode
 

@@ -135,8 +135,9 @@ def _conclude(ctx: click.Context, name: str, counts: Counter[str], *, dry_run: b
 
 
 @click.command("run-workflow")
-@click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait at most.")
-@click.option("--poll-interval", type=float, default=0.2, show_default=True, help="Seconds between two looks.")
+@click.option("-t", "--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait at most.")
+@click.option("-p", "--poll-interval", type=float, default=0.2, show_default=True, help="Seconds between two looks.")
+@click.option("-r", "--raw", is_flag=True, hidden=True, expose_value=False)  # it is printed as it was returned
 @click.pass_obj
 def run_workflow(managed: Managed, timeout: float, poll_interval: float) -> None:
     """Queue one payload from stdin, wait for its end, and print its output payload.

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from cirrus.entry.cli import output
+from cirrus.entry.cli.filters import silence_option, variable_option
 from cirrus.entry.cli.group import LazyGroup
 from cirrus.entry.cli.output import say
 
@@ -77,13 +78,14 @@ def get_id() -> None:
 
 
 @payload.command()
-@click.option("-x", "given", nargs=2, multiple=True, metavar="NAME VALUE", help="A variable; wins over files.")
+@variable_option
+@silence_option
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def template(given: tuple[tuple[str, str], ...], files: tuple[Path, ...]) -> None:
+def template(given: tuple[tuple[str, str], ...], silent: bool, files: tuple[Path, ...]) -> None:
     """Fill ${VAR} and ${VAR?default} in the text on stdin, from -x and from FILES of NAME=VALUE lines."""
     from cirrus.core.substitute import parse_variables, substitute
 
     variables: dict[str, str] = {}
     for file in files:
         variables |= parse_variables(file.read_text(encoding="utf-8"), str(file))
-    click.echo(substitute(sys.stdin.read(), variables | dict(given)), nl=False)
+    click.echo(substitute(sys.stdin.read(), variables | dict(given), silent=silent), nl=False)

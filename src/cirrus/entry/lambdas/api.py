@@ -1,6 +1,6 @@
 """api: what dashboards ask: the workflows, counts per state, pages of records, one record, statistics by time.
 
-Routes and shapes are those of existing deployments; records also carry the old names `catid` and `catalog`.
+Routes and shapes are those of existing deployments; records also carry the old names `payload`, `catid` and `catalog`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from cirrus.core.instant import iso, parse_moment
 from cirrus.core.jsontext import encode
-from cirrus.core.keys import input_key
+from cirrus.core.keys import input_key, output_key
 from cirrus.core.payload_id import PayloadId, parse
 from cirrus.core.record import Record
 from cirrus.core.state import State
@@ -158,16 +158,28 @@ def _items(where: Deployed, home: Home, group: PayloadId, asked: Asked) -> Any:
         ascending=bool(_number(asked, "sort_ascending", 0)),
     )
     limit = min(_number(asked, "limit", _PAGE), _PAGE)
-    page = home.state_db.page(query, limit, asked.query.get("nextkey") or None)
+    page = home.state_db.page(query, limit, _token(home, query, asked))
     found: dict[str, Any] = {"items": [item(where, home, one) for one in page.records]}
     return {**found, "nextkey": page.token} if page.token else found
+
+
+def _token(home: Home, query: Query, asked: Asked) -> str | None:
+    """Where a page begins: the token that was given, or behind the record whose id 2.x of the original gave instead."""
+    given = asked.query.get("nextkey") or None
+    if given is None or "/workflow-" not in given:
+        return given
+    walk: Any = getattr(home.state_db, "walk")()  # noqa: B009 - as above
+    token: str = walk.token(query, record(home, given))
+    return token
 
 
 def item(where: Deployed, home: Home, found: Record) -> dict[str, Any]:
     """A record as dashboards know it."""
     parts = parse(found.payload_id)
     execution_id = found.execution_id
+    ended = execution_id is not None and found.state is State.COMPLETED
     url = home.payloads.url(input_key(home.root, found.payload_id, execution_id)) if execution_id else None
+    output = home.payloads.url(output_key(home.root, found.payload_id, str(execution_id))) if ended else None
     body = {
         "payload_id": found.payload_id,
         "collections": parts.collections,
@@ -176,6 +188,7 @@ def item(where: Deployed, home: Home, found: Record) -> dict[str, Any]:
         "state": _word(where, found.state),
         "created": iso(found.created),
         "updated": iso(found.updated),
+        "claimed_at": iso(found.claimed_at) if found.claimed_at is not None else None,
         "payload": url,
         "executions": [home.arns.shown(parts.workflow, one) for one in found.executions],
         "outputs": list(found.outputs) or None,
@@ -183,7 +196,11 @@ def item(where: Deployed, home: Home, found: Record) -> dict[str, Any]:
         "catid": found.payload_id,
         "catalog": url,
     }
-    return {name: value for name, value in body.items() if value is not None}
+    urls = {
+        "input_payload_url": url,
+        "output_payload_url": output,
+    }  # 2.x of the original tells them where there are none
+    return {name: value for name, value in body.items() if value is not None} | urls
 
 
 def _word(where: Deployed, state: State) -> str:
