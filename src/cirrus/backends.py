@@ -46,6 +46,7 @@ _CLASSES = {
     ("callbacks", "aws"): "cirrus.adapters.aws.callbacks:StepFunctionsCallbacks",
     ("retention", "aws"): "cirrus.adapters.aws.lifecycle:LifecycleRules",
     ("campaigns", "aws"): "cirrus.adapters.aws.campaigns:DynamoCampaigns",
+    ("kept_events", "aws"): "cirrus.adapters.aws.kept_events:KeptEvents",
     ("attention", "aws"): "cirrus.adapters.aws.attention:Attention",
     ("uses", "aws"): "cirrus.adapters.aws.uses:ItemUses",
     ("pauses", "aws"): "cirrus.adapters.aws.held:Held",

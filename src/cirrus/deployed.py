@@ -22,7 +22,7 @@ from cirrus.ports.parameters import Parameters
 from cirrus.ports.target import Target
 from cirrus.variables import Variables
 
-EVENTS, ITEMS, QUEUE = "events", "items", "queue"
+EVENTS, ITEMS, QUEUE, KEPT = "events", "items", "queue", "kept-events"
 _UNSEEN = 300 * SECOND  # counts of a queue of SQS come right within a minute or so
 
 
@@ -109,10 +109,14 @@ class Deployed:
             payloads,
             state_table=where.state_db,
             root=root,
+            targets=(EVENTS, ITEMS, QUEUE, KEPT),
             **({"grace": 0, "keep_all": True} if checked else {}),
         )
         engine = backend("engine", "aws")(self.clients, self.arns, payloads, root)
         targets = self._targets()
+        kept = None
+        if where.keep_events and where.outbox_table:
+            kept = targets[KEPT] = backend("kept_events", "aws")(tables, where.outbox_table, where.event_age)
         namespace = where.metric_namespace
         metrics = backend("metrics", "aws")(self.clients, namespace) if namespace else None
         state_db = backend("state_db", "aws")(
@@ -125,7 +129,8 @@ class Deployed:
             arns=self.arns,
             chance=self.chance,
             subscriptions=Subscriptions(
-                events=(EVENTS,) if EVENTS in targets else (), items=(ITEMS,) if ITEMS in targets else ()
+                events=tuple(name for name in (EVENTS, KEPT) if name in targets),
+                items=(ITEMS,) if ITEMS in targets else (),
             ),
             vocabulary=self.vocabulary(),
             metrics=metrics,
@@ -133,6 +138,7 @@ class Deployed:
             root=root,
             ages=where.ages,
             attention=self.attention(),
+            kept=kept,
             uses=backend("uses", "aws")(tables, where.outbox_table) if where.lineage and where.outbox_table else None,
         )
         queue.announce = state_db.note

@@ -10,6 +10,8 @@ from cirrus.core.instant import SECOND
 from cirrus.core.state import State
 from cirrus.errors import ConfigError
 
+ON = "on"
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -40,6 +42,7 @@ TABLE = (
     Variable("CIRRUS_VOCABULARY", "vocabulary", "the word for a good end, COMPLETED or SUCCEEDED; that of the table"),
     Variable("CIRRUS_CLAIM_LEASE", "claim_lease", "how many seconds a claim that was not started stays untouched"),
     Variable("CIRRUS_LINEAGE", "lineage", "'on' keeps which executions were given and made which Items"),
+    Variable("CIRRUS_KEEP_EVENTS", "keep_events", "'on' keeps events, a number does for so many seconds"),
     Variable("CIRRUS_ATTENTION_INDEX", "attention_index", "'on' fills the index `attention` of the table of records"),
     Variable("CIRRUS_RECORD_AGES", "record_ages", "how many seconds records are kept, by end state: FAILED=7776000,…"),
     Variable("CIRRUS_LOG_LEVEL", "log_level", "how much functions log"),
@@ -69,6 +72,7 @@ class Variables:
     claim_lease: str = "120"
     lineage: str | None = None
     attention_index: str | None = None
+    keep_events: str | None = None
     record_ages: str | None = None
     log_level: str = "INFO"
 
@@ -77,6 +81,11 @@ class Variables:
         """For how long records are kept after their end, in microseconds by end state; ValueError if it is none."""
         pairs = [one.partition("=") for one in (self.record_ages or "").split(",") if one]
         return {State.parse(state): int(age) * SECOND for state, _, age in pairs}
+
+    @property
+    def event_age(self) -> int | None:
+        """For how many microseconds events are kept, where they are; None for ever."""
+        return None if self.keep_events in {None, ON} else int(self.keep_events or 0) * SECOND
 
     @property
     def lease(self) -> int:
@@ -93,6 +102,9 @@ def read_variables(given: Mapping[str, str], source: str) -> Variables:
     lease = found.get("claim_lease", "120")
     if not lease.isdigit() or int(lease) < 1:
         problems.append(f"CIRRUS_CLAIM_LEASE: a whole number of seconds from 1 up is expected, not {lease!r}")
+    kept = found.get("keep_events", ON)
+    if kept != ON and not (kept.isdigit() and int(kept) > 0):
+        problems.append(f"CIRRUS_KEEP_EVENTS: 'on' or a number of seconds is expected, not {kept!r}")
     arn = found.get("base_workflow_arn", "arn:a:states:r:0:stateMachine:")
     if ":stateMachine:" not in arn:
         problems.append(f"CIRRUS_BASE_WORKFLOW_ARN: an ARN with ':stateMachine:' is expected, not {arn!r}")

@@ -178,6 +178,24 @@ def test_what_aws_has_not_says_what_it_has(
     assert "no payload" in cirrus("get-state", "scenes/workflow-w/none", code=3).stderr
 
 
+def test_events_that_are_kept_are_shown(scene: Scene, cirrus: Callable[..., Any]) -> None:
+    keeping = scene.with_variables(keep_events="on")
+    point(keeping, "prod")
+    fail(keeping)
+    shown = [json.loads(line) for line in cirrus("events", "--payload-id", P).stdout.splitlines()]
+    assert [one["event_type"] for one in shown] == ["CLAIMED_PROCESSING", "STARTED_PROCESSING", "FAILED"]
+    (rest,) = cirrus("events", "--payload-id", P, "--after", shown[1]["number"]).stdout.splitlines()
+    assert json.loads(rest) == shown[2]
+    assert cirrus("events", "--payload-id", "scenes/workflow-w/other").stdout == ""
+    assert [one["event_type"] for one in json.loads(cirrus("explain", P, "--json").stdout)["events"]][-1] == "FAILED"
+
+
+def test_deliveries_that_wait_are_shown(scene: Scene, cirrus: Callable[..., Any]) -> None:
+    scene.where.home(checked=True).outbox.put("events", "event", P, b"{}")
+    (one,) = map(json.loads, cirrus("deliveries", "list").stdout.splitlines())
+    assert (one["target"], one["payload_id"], one["state"], int(one["id"]) > 2**64) == ("events", P, "waiting", True)
+
+
 def fail(scene: Scene) -> None:
     process.handle(scene.where, scene.sqs_event(scene.payload()), "o")
     arn = scene.where.arns.execution("w", next_execution_id(P, ()))

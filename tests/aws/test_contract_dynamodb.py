@@ -11,6 +11,7 @@ from cirrus.adapters.aws.attention import Attention
 from cirrus.adapters.aws.attributes import Said, Vocabulary
 from cirrus.adapters.aws.campaigns import DynamoCampaigns
 from cirrus.adapters.aws.clients import Clients
+from cirrus.adapters.aws.kept_events import KEPT, KeptEvents
 from cirrus.adapters.aws.lifecycle import LifecycleRules
 from cirrus.adapters.aws.outbox import QUEUE, DynamoOutbox
 from cirrus.adapters.aws.state_db import DynamoStateDb
@@ -28,10 +29,12 @@ from cirrus.core.instant import from_iso
 from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import State
+from cirrus.ports.outbox import Attempted, Subscriptions
 from cirrus.ports.queue import Message
 from cirrus.ports.state_db import Query
-from cirrus.testing.builders import AT, begin, ending, finish, payload_id
+from cirrus.testing.builders import AT, begin, ending, event, finish, payload_id
 from cirrus.testing.campaigns import CampaignsContract
+from cirrus.testing.events import EventsContract
 from cirrus.testing.failures import FailuresContract
 from cirrus.testing.items import ItemsContract
 from cirrus.testing.outbox import OutboxContract
@@ -44,12 +47,26 @@ ARNS = Arns("arn:aws:states:eu-central-1:000000000000:stateMachine:cirrus-")
 FAR = 10**18
 
 
+class KeepingAtOnce(DynamoStateDb):
+    """What functions do after each call, done before events are read."""
+
+    def events(
+        self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
+    ) -> list[tuple[int, WorkflowEvent]]:
+        assert self._kept is not None
+        while waiting := self._outbox.take(KEPT, 500, owner="t", now=FAR, until=FAR):
+            assert self._kept.send(waiting) == {}
+            self._outbox.settle("t", [Attempted(one.id, FAR) for one in waiting])
+        return super().events(payload_id=payload_id, after=after, limit=limit)
+
+
 class Dynamo(PortsContract):
     """Records and outbox on DynamoDB Local; queue and bodies in memory, since SQS and S3 have tests of their own."""
 
     own_engine = False
     groups = False
     keeps_sent = False
+    keeps_events = False
     vocabulary: Vocabulary = Said()
     lineage = False
     indexed = False
@@ -69,7 +86,9 @@ class Dynamo(PortsContract):
             payloads = MemoryPayloads(store, "test", lambda: AT)
             reads = Tables(clients)
             outbox = DynamoOutbox(reads, sent, payloads, state_table=state, grace=0, keep_all=True)
-            state_db = DynamoStateDb(
+            kept = KeptEvents(reads, sent, settled=-1) if self.keeps_events else None
+            subscriptions = Subscriptions((KEPT,), SUBSCRIPTIONS.items) if kept else SUBSCRIPTIONS
+            state_db = (KeepingAtOnce if kept else DynamoStateDb)(
                 reads,
                 state,
                 outbox,
@@ -78,7 +97,8 @@ class Dynamo(PortsContract):
                 engine=None,
                 arns=ARNS,
                 chance=partial(Random().getrandbits, 63),
-                subscriptions=SUBSCRIPTIONS,
+                subscriptions=subscriptions,
+                kept=kept,
                 vocabulary=self.vocabulary,
                 attention=Attention(clients, state, sent, on=self.indexed),
                 uses=ItemUses(reads, sent) if self.lineage else None,
@@ -134,6 +154,31 @@ class TestStateDb(Dynamo, StateDbContract):
         if not self.kept:
             self.kept.extend(many_records(ports))
         return self.kept
+
+
+class TestKeptEvents(Dynamo, EventsContract):
+    keeps_events = True
+
+    def told(self, ports: Ports, payload_id: str | None = None) -> list[WorkflowEvent]:
+        return [one for _, one in ports.state_db.events(payload_id=payload_id)]
+
+    def test_events_of_many_sends_come_page_by_page(self, ports: Ports) -> None:
+        """Each send of a function is a row; a page may end within one."""
+        ids = [payload_id(n) for n in range(40)]
+        for some in (ids[:25], ids[25:]):
+            ports.state_db.note([event(known) for known in some])
+            assert ports.state_db.events(limit=1)
+        found = ports.state_db.events(limit=7)
+        while more := ports.state_db.events(after=found[-1][0], limit=7):
+            found += more
+        assert [one.payload_id for _, one in found] == ids
+
+    def test_events_go_with_their_payload(self, ports: Ports) -> None:
+        record = finish(ports.state_db, payload_id("a"))
+        ports.state_db.note([event(record.payload_id)])
+        assert self.told(ports, record.payload_id)
+        assert ports.state_db.forget([record.payload_id], AT) == [True]
+        assert self.told(ports, record.payload_id) == []
 
 
 class Indexed:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from cirrus.core import payload_id as ids
-from cirrus.core.instant import iso
+from cirrus.core.instant import from_iso, iso
 from cirrus.errors import InvalidPayload
 
 
@@ -96,3 +96,9 @@ class WorkflowEvent:
         if self.error:
             found["error"] = self.error
         return found
+
+
+def from_body(body: Mapping[str, Any]) -> WorkflowEvent:
+    """The event of a body, as `body` makes it."""
+    fields = dict(body)
+    return WorkflowEvent(EventType(fields.pop("event_type")), at=from_iso(fields.pop("isotimestamp")), **fields)

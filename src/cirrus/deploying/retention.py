@@ -13,6 +13,7 @@ from typing import Any
 from cirrus.core.state import ENDED
 from cirrus.deploying.layout import Layout
 from cirrus.settings.cloud import LOG_DAYS
+from cirrus.variables import ON
 
 DAY = 86_400
 TMP_DAYS = 10
@@ -20,7 +21,7 @@ INVALID_DAYS = 14  # as long as the dead letter queue keeps the messages
 LEAST_RECORD_DAYS = 90
 _ELSEWHERE = {
     "histories": "Step Functions keeps histories for 90 days, no more and no less",
-    "events": "events go to their topic and are not kept",
+    "events": "events go to their topic and are not kept, but where `keep_events` is set",
     "deliveries": "what was sent is forgotten at once",
 }
 
@@ -38,7 +39,8 @@ def problems(layout: Layout) -> Iterator[str]:
 def unkept(layout: Layout) -> Iterator[str]:
     """What `retention` says and no service does."""
     for name, reason in _ELSEWHERE.items():
-        if layout.where.retention.get(name):
+        kept = name == "events" and layout.cloud.keep_events
+        if layout.where.retention.get(name) and not kept:
             yield f"retention.{name}: says nothing on AWS: {reason}"
     if len(set(_ages(layout, "logs").values())) > 1:
         yield "retention.logs: log groups know no end states: all logs are kept as long as the longest"
@@ -54,6 +56,12 @@ def log_days(layout: Layout) -> int:
 def record_ages(layout: Layout) -> str:
     """The ages of records in seconds by end state, as functions read them; empty for all that are kept for ever."""
     return ",".join(f"{state}={math.ceil(age)}" for state, age in sorted(_ages(layout, "records").items()))
+
+
+def event_age(layout: Layout) -> str:
+    """For how many seconds events are kept, as functions read it."""
+    age = layout.where.retention.get("events")
+    return ON if age is None else str(math.ceil(age))
 
 
 def object_days(layout: Layout) -> Mapping[str, int]:

@@ -37,7 +37,8 @@ def add_tables(template: Template, places: Places) -> None:
             TimeToLiveSpecification=dynamodb.TimeToLiveSpecification(AttributeName="expires", Enabled=True),
         )
     )
-    template.add_resource(_table("OutboxTable", {"target": "S", "id": "N"}))
+    expiring = dynamodb.TimeToLiveSpecification(AttributeName="expires", Enabled=True)
+    template.add_resource(_table("OutboxTable", {"target": "S", "id": "N"}, TimeToLiveSpecification=expiring))
 
 
 def _table(name: str, attributes: dict[str, str], **more: Any) -> dynamodb.Table:

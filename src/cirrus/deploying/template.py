@@ -15,7 +15,7 @@ from cirrus.deploying.machines import add_machines
 from cirrus.deploying.messaging import add_ended, add_queues, add_topics
 from cirrus.deploying.permissions import Permissions, policy
 from cirrus.deploying.places import STATES, Places
-from cirrus.deploying.retention import record_ages
+from cirrus.deploying.retention import event_age, record_ages
 from cirrus.deploying.storage import add_buckets, add_tables
 from cirrus.errors import ConfigError
 
@@ -76,6 +76,7 @@ def _variables(places: Places) -> dict[str, Any]:
         "CIRRUS_VOCABULARY": places.layout.cloud.vocabulary,
         "CIRRUS_LOG_LEVEL": "INFO",
         **({"CIRRUS_LINEAGE": "on"} if places.layout.cloud.lineage else {}),
+        **({"CIRRUS_KEEP_EVENTS": event_age(places.layout)} if places.layout.cloud.keep_events else {}),
         **({"CIRRUS_ATTENTION_INDEX": "on"} if places.layout.cloud.attention_index else {}),
         **({"CIRRUS_RECORD_AGES": ages} if (ages := record_ages(places.layout)) else {}),
     }

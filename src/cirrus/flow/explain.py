@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from cirrus.core.instant import SECOND, iso
 from cirrus.core.payload_id import PayloadId, parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
+from cirrus.errors import ConfigError
 from cirrus.flow.home import Home
 from cirrus.flow.timeline import Run, Step, run_of
 from cirrus.ports.query import Query
@@ -179,15 +181,14 @@ def _running_now(home: Home, name: str, parts: PayloadId) -> int:
 
 def _last_events(home: Home, payload_id: str) -> tuple[WorkflowEvent, ...]:
     """The last events; none where they are sent on and not kept."""
-    if home.engine is not None:
-        return ()
     last: list[WorkflowEvent] = []
     after = 0
-    while found := home.state_db.events(payload_id=payload_id, after=after, limit=_PAGE):
-        last = [*last, *(event for _, event in found)][-_EVENTS:]
-        after = found[-1][0]
-        if len(found) < _PAGE:
-            break
+    with suppress(ConfigError):
+        while found := home.state_db.events(payload_id=payload_id, after=after, limit=_PAGE):
+            last = [*last, *(event for _, event in found)][-_EVENTS:]
+            after = found[-1][0]
+            if len(found) < _PAGE:
+                break
     return tuple(last)
 
 

@@ -216,7 +216,10 @@ class StateDb(Protocol):
     def events(
         self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, WorkflowEvent]]:
-        """Events in the order in which they happened, each with its number; those after number `after`."""
+        """Events in the order in which they happened, each with its number; those after number `after`.
+
+        ConfigError where a deployment keeps none.
+        """
 
 
 Counts = Mapping[str, Mapping[State, int]]

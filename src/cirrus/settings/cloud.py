@@ -97,6 +97,8 @@ CLOUD = (
     Setting("permissions_boundary", _matching(_ROLE, "the ARN of a managed policy"), None,
             "on AWS: the boundary of the permissions of every role"),
     Setting("lineage", values.flag, False, "on AWS: keep which executions were given and made which Items"),
+    Setting("keep_events", values.flag, False,
+            "on AWS: keep events, for `retention.events` or for ever, so that `events` and `explain` show them"),
     Setting("attention_index", values.flag, False,
             "on AWS: an index of the records that failed, are invalid or were aborted, for queries across workflows"),
     Setting("vocabulary", _one_of("COMPLETED", "SUCCEEDED"), "COMPLETED", "on AWS: the word for a good end"),
@@ -159,6 +161,7 @@ class Cloud:
     permissions_boundary: str | None = None
     lineage: bool = False
     attention_index: bool = False
+    keep_events: bool = False
     vocabulary: str = "COMPLETED"
     tags: Mapping[str, str] = field(default_factory=dict)
 

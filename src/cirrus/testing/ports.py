@@ -44,14 +44,15 @@ class PortsContract:
     """Inherit a contract and override `connect`: it makes Ports over one empty store, with SUBSCRIPTIONS.
 
     Every call of what it gives is a connection of its own to that same store. A home whose workflows run on an engine
-    elsewhere says `own_engine = False`: its executions, their bodies, their owners and its events are not kept with the
-    records. One whose store has no transactions across calls says `groups = False`, one that forgets deliveries once
-    they are sent `keeps_sent = False`.
+    elsewhere says `own_engine = False`: its executions, their bodies and their owners are not kept with the records.
+    One whose store has no transactions across calls says `groups = False`, one that forgets deliveries once they are
+    sent `keeps_sent = False`, one that keeps no events `keeps_events = False`.
     """
 
     own_engine = True
     groups = True
     keeps_sent = True
+    keeps_events = True
 
     def told(self, ports: Ports, payload_id: str | None = None) -> list[WorkflowEvent]:
         """Every event so far, oldest first."""
@@ -70,10 +71,15 @@ class PortsContract:
         if not self.keeps_sent:
             pytest.skip("this home forgets deliveries once they are sent")
 
+    def need_events(self) -> None:
+        """Skip a test of events that were kept."""
+        if not self.keeps_events:
+            pytest.skip("this home sends events on and keeps none")
+
     def need_own_engine(self) -> None:
         """Skip a test of what is kept elsewhere."""
         if not self.own_engine:
-            pytest.skip("executions, owners and events of this home are kept by services elsewhere")
+            pytest.skip("executions and owners of this home are kept by services elsewhere")
 
     @pytest.fixture
     def connect(self) -> Connect:

@@ -8,13 +8,14 @@ from functools import partial
 
 import pytest
 
-from cirrus.core.event import UNKNOWN, EventType
+from cirrus.core.event import EventType
 from cirrus.core.record import Record
 from cirrus.core.state import ENDED, RUNNING, State
 from cirrus.ports.query import Query
 from cirrus.ports.queue import Message
 from cirrus.ports.state_db import SLOT
 from cirrus.testing.builders import AT, ODD_IDS, begin, claim, ending, event, finish, payload_id, starting
+from cirrus.testing.events import EventsContract
 from cirrus.testing.pages import PagesContract
 from cirrus.testing.ports import Connect, Ports, at_once
 
@@ -27,7 +28,7 @@ class Broken(Exception):
     """Raised on purpose inside a group."""
 
 
-class StateDbContract(PagesContract):
+class StateDbContract(PagesContract, EventsContract):
     """The promises of the port."""
 
     # ---------------------------------------------------------------- claims
@@ -380,39 +381,7 @@ class StateDbContract(PagesContract):
         assert ports.state_db.transitions(slot + SLOT + 5, slot + 2 * SLOT) == {slot + SLOT: second}
         assert ports.state_db.transitions(0, slot) == {}
 
-    # ---------------------------------------------------------------- events
-
-    def test_events_have_numbers_that_grow(self, ports: Ports) -> None:
-        self.need_own_engine()
-        begin(ports.state_db, P)
-        happened = [event(P, kind, AT + n) for n, kind in enumerate(EventType)]
-        for one in happened:
-            ports.state_db.note([one])
-        found = ports.state_db.events()
-        assert [one for _, one in found] == happened
-        numbers = [number for number, _ in found]
-        assert numbers == sorted(set(numbers))
-        assert ports.state_db.events(after=numbers[3], limit=2) == found[4:6]
-        assert ports.state_db.events(after=numbers[-1]) == []
-
-    def test_events_hold_all_their_fields(self, ports: Ports) -> None:
-        full = event(
-            P, input_payload_url="file:///i", output_payload_url="file:///o", execution="arn:e", error="Ü: 'x'"
-        )
-        ports.state_db.note([full, event(UNKNOWN, EventType.RECORD_EXTRACT_FAILED, error="no JSON")])
-        assert self.told(ports) == [
-            full,
-            event(UNKNOWN, EventType.RECORD_EXTRACT_FAILED, error="no JSON"),
-        ]
-
-    def test_events_of_one_payload(self, ports: Ports) -> None:
-        self.need_own_engine()
-        other = payload_id("other")
-        ports.state_db.note([event(P, EventType.NOT_A_PROCESS_PAYLOAD), event(other)])
-        begin(ports.state_db, P, events=(event(P),))
-        kinds = [one.type for _, one in ports.state_db.events(payload_id=P)]
-        assert kinds == [EventType.NOT_A_PROCESS_PAYLOAD, EventType.CLAIMED_PROCESSING]
-        assert ports.state_db.events(payload_id=payload_id("third")) == []
+    # ---------------------------------------------------------------- messages
 
     def test_note_settles_messages(self, ports: Ports) -> None:
         ports.queue.put([Message(b"1"), Message(b"2")], AT)

@@ -17,7 +17,7 @@ from typing import Any
 
 from cirrus.adapters.aws import delivery_row
 from cirrus.adapters.aws.attributes import Row, number, text
-from cirrus.adapters.aws.outbox import next_number
+from cirrus.adapters.aws.numbers import next_number
 from cirrus.adapters.aws.tables import WRITE_BATCH, Tables
 from cirrus.core.throttle import Pause
 from cirrus.errors import ConfigError

@@ -8,9 +8,7 @@ no end are held in memory alone (unless `keep_all`), and written down when they 
 from __future__ import annotations
 
 import secrets
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +16,7 @@ from cirrus.adapters.aws import attributes, bundle
 from cirrus.adapters.aws import delivery_row as rows_of
 from cirrus.adapters.aws.attributes import Row, number, text
 from cirrus.adapters.aws.delivery_row import PARKED, Outgoing
+from cirrus.adapters.aws.numbers import next_number
 from cirrus.adapters.aws.tables import LAST_NUMBER, Tables
 from cirrus.core.execution_id import from_arn
 from cirrus.core.instant import SECOND
@@ -35,14 +34,15 @@ _INLINE = 60_000
 _SLACK = 60 * SECOND
 _MOST = 300_000
 _HOLD, _POINTER = "hold/", b'{"url":'
-_OTHERS = frozenset({bundle.TARGET, "pauses", "held", "campaigns", "index"})
-_OTHERS_BELOW = (_HOLD, "held/", "campaign/", "item/")
-_last = 0
-_lock = threading.Lock()
+_OTHERS = frozenset({bundle.TARGET, "pauses", "held", "campaigns", "index", "event-days"})
+_OTHERS_BELOW = (_HOLD, "held/", "campaign/", "item/", "event/", "event-feed/")
 
 
 class DynamoOutbox:
-    """Deliveries in a table; `grace` is how long, in microseconds, only their writer delivers them (0: anybody)."""
+    """Deliveries in a table; `grace` is how long, in microseconds, only their writer delivers them (0: anybody).
+
+    `targets` are all that there are; where none are given, they are listed from the table.
+    """
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class DynamoOutbox:
         root: str = "cirrus",
         grace: int = GRACE,
         keep_all: bool = False,
+        targets: Collection[str] = (),
     ) -> None:
         self._tables = tables
         self._name = table
@@ -62,6 +63,7 @@ class DynamoOutbox:
         self._root = root
         self._grace = grace
         self._keep_all = keep_all
+        self._targets = tuple(targets)
         self._fresh: dict[int, Outgoing] = {}
         self._taken: dict[int, Outgoing] = {}
         self._held: set[str] = set()
@@ -314,13 +316,19 @@ class DynamoOutbox:
         if self._name is None:
             return []
         if target is None:
-            known = self._tables.groups(self._name, "target", LAST_NUMBER)
+            known = self._names()
             found = [one for _, some in self._bundles() for one in some]
         else:
             known = [target, rows_of.parked(target)]
             found = [one for _, some in self._bundles() for one in some if one.delivery.target == target]
         found += [rows_of.outgoing(row) for name in known if _delivers(name) for row in self._rows(name)]
         return sorted(map(rows_of.entry, found), key=lambda one: one.id)
+
+    def _names(self) -> list[str]:
+        """What deliveries stand under."""
+        if self._targets:
+            return [name for target in self._targets for name in (target, rows_of.parked(target))]
+        return self._tables.groups(self._table, "target", LAST_NUMBER)
 
     def _standing(self, target: str) -> list[Outgoing]:
         """What waits for a target, in bundles too, in order."""
@@ -351,7 +359,7 @@ class DynamoOutbox:
         return {one.delivery.id for one in found}
 
     def _parked_ones(self, ids: Sequence[int]) -> list[Outgoing]:
-        known = [name for name in self._tables.groups(self._table, "target", LAST_NUMBER) if name.startswith(PARKED)]
+        known = [name for name in self._names() if name.startswith(PARKED)]
         keys = [rows_of.key(name, number_) for name in known for number_ in dict.fromkeys(ids)]
         return [rows_of.outgoing(row) for row in self._tables.get(self._table, keys)]
 
@@ -384,11 +392,3 @@ def _delivers(target: str) -> bool:
 
 def _lease(target: str) -> str:
     return _HOLD + target
-
-
-def next_number() -> int:
-    """A number greater than every one that this process gave before, and unlike those of others."""
-    global _last  # one sequence for all outboxes of a process
-    with _lock:
-        _last = max(_last + 1, time.time_ns() << 24 | secrets.randbits(24))
-        return _last

@@ -15,6 +15,7 @@ from cirrus.adapters.aws import attributes as rows_of
 from cirrus.adapters.aws.attention import STATES, Attention
 from cirrus.adapters.aws.attributes import Row, Said, Vocabulary
 from cirrus.adapters.aws.delivery_row import Outgoing
+from cirrus.adapters.aws.kept_events import KeptEvents
 from cirrus.adapters.aws.outbox import QUEUE, DynamoOutbox
 from cirrus.adapters.aws.paging import Walk
 from cirrus.adapters.aws.statements import Statements, fence, read_fence, unfenced
@@ -87,6 +88,7 @@ class DynamoStateDb:
         ages: Mapping[State, int] | None = None,
         uses: ItemUses | None = None,
         attention: Attention | None = None,
+        kept: KeptEvents | None = None,
     ) -> None:
         self._tables = tables
         self._table = table
@@ -100,6 +102,7 @@ class DynamoStateDb:
         indexed = STATES if attention is not None and attention.on else ()
         self._say = Statements(table, arns, vocabulary or Said(), ages or {}, indexed)
         self._attention = attention
+        self._kept = kept
         self._metrics = metrics or NoMetrics()
         self._remove = remove or (lambda _: None)
         self._root = root
@@ -213,10 +216,13 @@ class DynamoStateDb:
     def events(
         self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, WorkflowEvent]]:
-        """ConfigError: on AWS events are sent to a topic and not kept."""
-        raise ConfigError(
-            "AWS", ["events are sent to the topic of the deployment and not kept: subscribe a queue to it to see them"]
-        )
+        """Events in the order in which they were kept, those after number `after`; ConfigError where none are."""
+        if self._kept is None:
+            told = (
+                "events are sent to the topic of the deployment and not kept: say `keep_events = true` of it and deploy"
+            )
+            raise ConfigError("AWS", [f"{told} it again, or subscribe a queue to the topic to see them"])
+        return self._kept.read(payload_id, after, limit)
 
     # ---------------------------------------------------------------- claims
 
@@ -270,6 +276,8 @@ class DynamoStateDb:
             if row is not None and buried:
                 ids = rows_of.record(row).executions
                 self._remove([key(self._root, known, one) for one in ids for key in (input_key, output_key)])
+                if self._kept is not None:
+                    self._kept.forget(known)
             done.append(buried)
             rows.pop(known, None)
         return done

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from cirrus.adapters.aws.attributes import Row, cut, listed, number, text
-from cirrus.adapters.aws.outbox import next_number
+from cirrus.adapters.aws.numbers import next_number
 from cirrus.adapters.aws.tables import Tables
 from cirrus.core.execution_id import from_arn
 from cirrus.ports.state_db import ItemRef, ItemUse

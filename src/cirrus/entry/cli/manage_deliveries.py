@@ -91,13 +91,13 @@ def _tell(done: str, results: Iterable[tuple[int, bool]], why_not: str) -> int:
     refused = 0
     for number, good in results:
         refused += not good
-        output.line(encode({"id": number, "result": done} if good else {"id": number, "result": f"left: {why_not}"}))
+        output.line(encode({"id": output.whole(number), "result": done if good else f"left: {why_not}"}))
     return 1 if refused else 0
 
 
 def _shown(one: Entered) -> dict[str, Any]:
     body = {
-        "id": one.id,
+        "id": output.whole(one.id),
         "target": one.target,
         "kind": one.kind,
         "payload_id": one.payload_id,

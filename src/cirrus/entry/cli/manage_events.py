@@ -21,11 +21,14 @@ _PAUSE = 0.3
 @click.option("--follow", is_flag=True, help="Go on until interrupted.")
 @click.pass_obj
 def events(managed: Managed, payload_id: str | None, after: int, follow: bool) -> None:
-    """The workflow events, oldest first, as NDJSON; `number` counts them."""
+    """The workflow events, oldest first, as NDJSON; `number` counts them, on AWS as text, since no JSON holds it.
+
+    On AWS they are kept where the deployment says `keep_events = true`, and shown some seconds after they happened.
+    """
     client = managed.client()
     while True:
         for number, event in client.events(payload_id, after):
-            output.line(encode({"number": number, **event.body()}))
+            output.line(encode({"number": output.whole(number), **event.body()}))
             after = number
         if not follow:
             return

@@ -11,6 +11,8 @@ import click
 
 from cirrus.core.jsontext import encode, encode_pretty
 
+_EXACT = 2**53
+
 
 def say(message: str) -> None:
     """A message to a person, on stderr."""
@@ -20,6 +22,11 @@ def say(message: str) -> None:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun: `1 record`, `1,200 records`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def whole(number: int) -> int | str:
+    """A number as JSON can hold it exactly: text where it is too large for that."""
+    return number if abs(number) < _EXACT else str(number)
 
 
 def line(text: bytes) -> None:
