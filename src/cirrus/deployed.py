@@ -89,18 +89,19 @@ class Deployed:
         self,
         *,
         event: Any = None,
+        call: str = "",
         objects: Objects | None = None,
         parameters: Parameters | None = None,
         checked: bool = False,
     ) -> Home:
-        """The ports: for the messages of an `event`, where that is given.
+        """The ports: for the messages of an `event`, where that is given, with the name of the `call`.
 
         With `checked`, for operators, payloads that are queued are held against the workflows that are deployed, and
         what is to be sent is left to the sweeper.
         """
         where, payloads = self.variables, self.payloads()
         queue = self.queue()
-        inside = queue if event is None else backend("queue", "aws-event")(queue, event)
+        inside = queue if event is None else backend("queue", "aws-event")(queue, event, call)
         tables = backend("tables", "aws")(self.clients)
         root = where.payload_root
         outbox = backend("outbox", "aws")(

@@ -33,16 +33,15 @@ class Scene:
     def payload(self, name: str = "a", workflow: Any = "w", **more: Any) -> dict[str, Any]:
         return document(name, process=workflow, **more)
 
-    def sqs_event(self, *bodies: Any, attempts: int = 1, since: int | None = None) -> dict[str, Any]:
-        """An event as SQS gives it to a function; `since` is when it was given first, in milliseconds."""
-        first = {} if since is None else {"ApproximateFirstReceiveTimestamp": str(since)}
+    def sqs_event(self, *bodies: Any, attempts: int = 1, name: str = "m") -> dict[str, Any]:
+        """An event as SQS gives it to a function; `name` is what the ids of messages begin with."""
         texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
         records = [
             {
-                "messageId": f"m{n}",
+                "messageId": f"{name}{n}",
                 "receiptHandle": f"r{n}",
                 "body": text,
-                "attributes": {"ApproximateReceiveCount": str(attempts), **first},
+                "attributes": {"ApproximateReceiveCount": str(attempts)},
                 "eventSource": "aws:sqs",
             }
             for n, text in enumerate(texts)

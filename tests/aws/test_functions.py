@@ -120,23 +120,57 @@ def test_what_is_running_or_done_is_skipped_with_its_last_execution(scene: Scene
     assert skipped["execution"].endswith(next_execution_id(P, ()))
 
 
+def in_sqs(scene: Scene, payload: Any, *, again: bool, other: bool = False) -> dict[str, Any]:
+    return scene.sqs_event(payload, attempts=1 + again, name="other" if other else "m")
+
+
+def in_sns(_: Scene, payload: Any, *, again: bool, other: bool = False) -> dict[str, Any]:
+    told = {"MessageId": "other" if other else "95df01b4", "Message": json.dumps(payload)}
+    return {"Records": [{"EventSource": "aws:sns", "Sns": told}]}
+
+
+def in_a_call(_: Scene, payload: Any, *, again: bool, other: bool = False) -> dict[str, Any]:
+    return dict(payload)
+
+
 @pytest.mark.parametrize("ended", [False, True])
-def test_message_whose_function_died_late_runs_nothing_twice_and_is_told_of(scene: Scene, ended: bool) -> None:
-    """It was claimed and started; then its function died, before it had sent its events or answered SQS."""
-    since = scene.where.clock() // 1000
+@pytest.mark.parametrize("way", [in_sqs, in_sns, in_a_call])
+def test_message_whose_function_died_late_runs_nothing_twice_and_is_told_of(
+    scene: Scene, ended: bool, way: Callable[..., dict[str, Any]]
+) -> None:
+    """It was claimed and started; then its function died, before it had sent its events or answered."""
     payload = scene.payload(workflow=[{"workflow": "w", "replace": True}])
-    home = scene.where.home(event=scene.sqs_event(payload))
+    home = scene.where.home(event=way(scene, payload, again=False), call="o")
     process.start(home, process.process(home, home.queue.given, None, home.clock()), home.clock())  # type: ignore[attr-defined]
     assert scene.told() == []
     if ended:
         update_state.handle(scene.where, end(scene), "o")
         scene.told()
-    again = scene.sqs_event(payload, attempts=2, since=since)
-    assert process.handle(scene.where, again, "o") == {"batchItemFailures": [], "started": 0}
+    answer = process.handle(scene.where, way(scene, payload, again=True), "o")  # Lambda names the call as before
+    assert answer == {"batchItemFailures": [], "started": 0}
     assert scene.event_types() == ["CLAIMED_PROCESSING", "STARTED_PROCESSING"]
     assert len(scene.where.home().state_db.get([P])[P].executions) == 1
-    later = scene.sqs_event(payload, attempts=2, since=since + 60_000)  # another message, that came later
-    assert process.handle(scene.where, later, "o")["started"] == int(ended)
+    other = way(scene, payload, again=True, other=True)
+    assert process.handle(scene.where, other, "other")["started"] == int(ended)
+    assert scene.event_types() == (["CLAIMED_PROCESSING", "STARTED_PROCESSING"] if ended else ["ALREADY_PROCESSING"])
+
+
+@pytest.mark.parametrize("way", [in_sns, in_a_call])
+def test_claim_whose_function_died_early_is_taken_up_when_the_call_is_made_again(
+    scene: Scene, way: Callable[..., dict[str, Any]]
+) -> None:
+    """It was claimed and not started; Lambda makes the call again, for as long as it fails."""
+    event = way(scene, scene.payload(), again=True)
+    home = scene.where.home(event=event, call="o")
+    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="try again"):
+        process.handle(scene.where, event, "o")
+    assert scene.event_types() == []
+    clock = scene.where.clock
+    later = replace(scene.where, clock=lambda: clock() + 121_000_000)
+    assert process.handle(later, event, "o")["started"] == 1
+    assert scene.event_types() == ["CLAIMED_PROCESSING", "STARTED_PROCESSING"]
+    assert scene.state(P) == "PROCESSING"
 
 
 def test_missing_state_machine_ends_the_payload_and_says_so(scene: Scene) -> None:
@@ -320,7 +354,7 @@ def test_sweep_starts_a_claim_that_was_dropped(scene: Scene) -> None:
     assert sweep.handle(scene.where, 60, "s")["started"] == 0
     assert sweep.handle(later(scene, 130), 60, "s")["started"] == 1
     assert scene.state(P) == "PROCESSING"
-    assert scene.event_types() == ["STARTED_PROCESSING"]
+    assert scene.event_types() == ["CLAIMED_PROCESSING", "STARTED_PROCESSING"]
 
 
 def test_message_that_comes_back_waits_for_the_lease_and_resumes(scene: Scene) -> None:

@@ -15,7 +15,7 @@ from cirrus.core.execution_id import next_execution_id
 from cirrus.core.state import State
 from cirrus.core.throttle import Pause
 from cirrus.entry.lambdas import process, sweep, update_state
-from cirrus.errors import ConfigError, StoreError
+from cirrus.errors import ConfigError
 from cirrus.flow import campaign, items, lineage
 from cirrus.ports.query import Query
 from tests.aws.scene import Scene, end_event, make_scene
@@ -157,16 +157,6 @@ def test_two_that_feed_at_once_queue_each_member_once(scene: Scene) -> None:
     other.campaigns.release("again", messages, 1, 1)
     assert one.campaigns.counts("again") == {"running": 3}
     assert len(one.outbox.entries(target="queue")) == 3
-
-
-def test_campaign_that_goes_on_at_the_failed_step_is_refused(scene: Scene) -> None:
-    home = scene.where.home(checked=True)
-    with pytest.raises(ConfigError, match="redrive"):
-        campaign.start(home, FAILED, Options(continue_failed=True), name="again")
-    assert home.campaigns.all() == []
-    campaign.start(home, FAILED, Options(), name="one")
-    with pytest.raises(StoreError, match="there is a campaign 'one'"):
-        campaign.start(home, FAILED, Options(), name="one")
 
 
 # ---------------------------------------------------------------- Items

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cirrus.core.execution_id import numbered
@@ -16,7 +16,7 @@ class Record:
     """One payload's record; instants are microseconds since the epoch, `executions` are ids, oldest first.
 
     `fingerprint` names the kind of its failure. `redrives` counts how often the current execution went on at the step
-    that failed.
+    that failed. `claimed_for` is the message that was claimed for, where that may come again all the same.
     """
 
     payload_id: str
@@ -30,6 +30,7 @@ class Record:
     output_collections: tuple[str, ...] = ()
     fingerprint: str | None = None
     redrives: int = 0
+    claimed_for: str | None = field(default=None, compare=False)
 
     @property
     def execution_id(self) -> str | None:

@@ -23,7 +23,6 @@ from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Claim, Start, item_refs
 
 _BACKOFF = 5 * SECOND
-_SKEW = 2 * SECOND  # between our clock and the queue's
 
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
@@ -31,6 +30,7 @@ class Begun:
     """An execution that is ours to run; `fault` says why it cannot be started, `receipt` is the message's.
 
     `redrive` is how often it goes on at the step that failed, with this time, where an engine elsewhere does that.
+    `claimed` is when somebody else claimed it, who may have died before he told of that.
     """
 
     execution_id: str
@@ -41,6 +41,7 @@ class Begun:
     fault: CirrusError | None = None
     receipt: str | None = None
     redrive: int = 0
+    claimed: int | None = None
 
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
@@ -123,13 +124,13 @@ def _decide(
     now: int,
 ) -> Begun | _Claimed | None:
     decision = decide(record, replace=payload.replace, now=now, lease=home.limits.lease)
-    if record is not None and decision.action is not Action.RESUME and _has_claimed(message, record):
+    if record is not None and record.state is not State.CLAIMED and _was_claimed_for(message, record):
         _tell_again(home, message, payload, record)
         return None
     if decision.action is Action.SKIP:
         assert record is not None
         assert decision.event is not None
-        if decision.event is EventType.ALREADY_CLAIMED and message.attempts > 1:
+        if decision.event is EventType.ALREADY_CLAIMED and (message.attempts > 1 or _was_claimed_for(message, record)):
             _put_off(home, message, record)
             return None
         _skip(home, message, payload, record, decision.event, now)
@@ -149,14 +150,12 @@ def _decide(
     return _wish(home, message, payload, record, earlier, owner, now)
 
 
-def _has_claimed(message: Taken, record: Record) -> bool:
-    """Whether a message that comes again is the one whose claim this is, which has been started.
+def _was_claimed_for(message: Taken, record: Record) -> bool:
+    """Whether a message that comes again is the one whose claim this is.
 
-    Whoever claimed for it has died before the queue knew that, and maybe before the claim was told of.
+    Whoever claimed for it has died before whoever gave it knew that, and maybe before the claim was told of.
     """
-    if message.attempts < 2 or message.since is None or record.claimed_at is None or record.state is State.CLAIMED:
-        return False
-    return record.claimed_at >= message.since - _SKEW
+    return message.again and record.claimed_for == message.receipt
 
 
 def _tell_again(home: Home, message: Taken, payload: Payload, record: Record) -> None:
@@ -249,7 +248,7 @@ def _resume(home: Home, message: Taken, payload: Payload, record: Record, owner:
     if owner is None and execution_id is not None:
         text = kept_input(home, str(payload.id), execution_id, payload.text)
         begun = _begun(home, execution_id, payload, text, message.receipt)
-        begun.redrive = record.redrives
+        begun.redrive, begun.claimed = record.redrives, record.claimed_at or record.updated
         return begun
     kept = home.state_db.execution(execution_id) if execution_id else None
     if execution_id is None or kept is None:

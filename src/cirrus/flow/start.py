@@ -6,7 +6,7 @@ between leaves a claim, whose lease ends, and whose start is then made again to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -37,7 +37,7 @@ def start(home: Home, begun: Sequence[Begun], now: int) -> int:
             who = (home, one.payload_id, one.workflow, one.execution_id)
             ends.append(failed(*who, "FAILED", "Cirrus.CannotStart", str(error), now))
         else:
-            starts.append(Start(one.payload_id, one.execution_id, now, (_event(home, one, now),)))
+            starts.append(Start(one.payload_id, one.execution_id, now, tuple(_events(home, one, now))))
     home.queue.settle([one.receipt for one in begun if one.receipt is not None and one.execution_id not in put_off])
     with suppress(StoreError):  # they run; that they do is written when their claims are taken over
         home.state_db.start(starts)
@@ -57,11 +57,18 @@ def _start(home: Home, one: Begun) -> None:
     home.engine.start(Begin(one.workflow, one.execution_id, one.payload_id, one.input))
 
 
-def _event(home: Home, one: Begun, now: int) -> WorkflowEvent:
+def _events(home: Home, one: Begun, now: int) -> Iterator[WorkflowEvent]:
+    """That it runs; of a claim that is taken over also that it was claimed, which nobody may have told."""
+    if one.claimed is not None:
+        yield _event(home, EventType.CLAIMED_PROCESSING, one, one.claimed)
+    yield _event(home, EventType.STARTED_PROCESSING, one, now)
+
+
+def _event(home: Home, kind: EventType, one: Begun, at: int) -> WorkflowEvent:
     return WorkflowEvent(
-        EventType.STARTED_PROCESSING,
+        kind,
         one.payload_id,
-        now,
+        at,
         input_payload_url=home.payloads.url(input_key(home.root, one.payload_id, one.execution_id)),
         execution=home.arns.shown(one.workflow, one.execution_id),
     )

@@ -93,7 +93,9 @@ def resume(home: Home, record: Record, now: int) -> int:
         end = failed(home, record.payload_id, workflow, execution_id, "FAILED", "Cirrus.PayloadLost", reason, now)
         home.state_db.conclude([end])
         return 0
-    return start(home, [Begun(execution_id, record.payload_id, workflow, text, b"", redrive=record.redrives)], now)
+    begun = Begun(execution_id, record.payload_id, workflow, text, b"", redrive=record.redrives)
+    begun.claimed = record.claimed_at or record.updated
+    return start(home, [begun], now)
 
 
 def compare(home: Home, record: Record, now: int) -> int:

@@ -31,8 +31,8 @@ class Message:
 class Taken:
     """A leased message; `attempts` counts how often it was taken, this time included.
 
-    `known` is whether its payload id was known: if not, no limit was applied. `after` is the message's. `since` is the
-    instant at which it was taken first, where the queue tells that.
+    `known` is whether its payload id was known: if not, no limit was applied. `after` is the message's. `again` is
+    whether it may have been claimed for before, by somebody who died; then its receipt is the same each time.
     """
 
     receipt: str
@@ -41,7 +41,7 @@ class Taken:
     priority: int = 0
     known: bool = True
     after: str | None = None
-    since: int | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ def record(row: Mapping[str, Any]) -> Record:
         output_collections=tuple(listed(row, "output_collections")),
         fingerprint=row.get("fingerprint", {}).get("S"),
         redrives=redrives(row),
+        claimed_for=row.get("claimed_for", {}).get("S"),
     )
 
 
@@ -164,7 +165,9 @@ def kind(row: Mapping[str, Any]) -> FailureKind:
     return FailureKind(workflow, step, message)
 
 
-def fresh(payload_id: str, state: Row, at: int, arn: str, token: str, priority: int = 0) -> Row:
+def fresh(
+    payload_id: str, state: Row, at: int, arn: str, token: str, priority: int = 0, claimed_for: str | None = None
+) -> Row:
     """The row of a payload that is claimed for the first time."""
     row = {
         **key(payload_id),
@@ -180,6 +183,8 @@ def fresh(payload_id: str, state: Row, at: int, arn: str, token: str, priority: 
     }
     if priority:
         row["priority"] = number(priority)
+    if claimed_for:
+        row["claimed_for"] = text(claimed_for)
     known = full_id(payload_id)
     return row if known is None else {**row, "payload_id": text(known)}
 

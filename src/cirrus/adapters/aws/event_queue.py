@@ -20,11 +20,14 @@ _ENVELOPES = 3
 
 
 class EventQueue:
-    """The messages of one event; `queue` is the deployment's, for everything else."""
+    """The messages of one event; `queue` is the deployment's, for everything else.
 
-    def __init__(self, queue: SqsQueue, event: Any) -> None:
+    `call` names the call of the function: the same where Lambda calls it again with the same event.
+    """
+
+    def __init__(self, queue: SqsQueue, event: Any, call: str) -> None:
         self._queue = queue
-        self.given = list(_taken(event, queue.bulk))
+        self.given = list(_taken(event, queue.bulk, call))
         self._open = {message.receipt for message in self.given}
         self._failed: set[str] = set()
 
@@ -87,11 +90,11 @@ def _holding(pauses: Sequence[Pause], payload_id: str) -> Pause | None:
     return next((one for one in pauses if one.holds(parts.collections, parts.workflow)), None)
 
 
-def _taken(event: Any, bulk: str | None) -> Iterator[Taken]:
+def _taken(event: Any, bulk: str | None, call: str) -> Iterator[Taken]:
     """The messages of an event of SQS or SNS, or the one that a direct call is."""
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
-        yield Taken("call:0", unwrapped(encode(event)), 1, known=False)
+        yield Taken(f"call:{call}", unwrapped(encode(event)), 1, known=False, again=True)
         return
     for n, record in enumerate(records):
         if record.get("eventSource") == "aws:sqs":
@@ -99,14 +102,13 @@ def _taken(event: Any, bulk: str | None) -> Iterator[Taken]:
             low = bulk is not None and str(record.get("eventSourceARN", "")).endswith(f":{bulk.rpartition('/')[2]}")
             body = unwrapped(str(record["body"]).encode())
             after = record.get("messageAttributes", {}).get(AFTER, {}).get("stringValue")
-            first = record.get("attributes", {}).get("ApproximateFirstReceiveTimestamp")
-            since = int(first) * 1000 if first else None
             name = f"sqs:{record['messageId']}"
-            yield Taken(name, body, attempts, -1 if low else 0, known=False, after=after, since=since)
+            yield Taken(name, body, attempts, -1 if low else 0, known=False, after=after, again=attempts > 1)
         elif "Sns" in record:
-            yield Taken(f"sns:{n}", unwrapped(str(record["Sns"]["Message"]).encode()), 1, known=False)
+            name = f"sns:{record['Sns'].get('MessageId', call)}:{n}"
+            yield Taken(name, unwrapped(str(record["Sns"]["Message"]).encode()), 1, known=False, again=True)
         else:
-            yield Taken(f"record:{n}", unwrapped(encode(record)), 1, known=False)
+            yield Taken(f"record:{call}:{n}", unwrapped(encode(record)), 1, known=False, again=True)
 
 
 def unwrapped(text: bytes) -> bytes:

@@ -49,7 +49,7 @@ class Statements:
         if claim.redrive and claim.previous is not None:
             return self._redrive(claim, claim.previous, state, arn, token)
         if claim.previous is None:
-            row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority)
+            row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority, claim.receipt)
             members = ",".join(f"'{name}':?" for name in row)
             return f'INSERT INTO "{self._table}" VALUE {{{members}}}', list(row.values())
         return self._advance(claim, claim.previous, state, arn, token)
@@ -71,6 +71,7 @@ class Statements:
         return (
             f'UPDATE "{self._table}" SET redriven = ? SET execution = ? SET runs = ? SET claim_token = ?'
             " SET state_updated = ? SET updated = ? SET claimed_at = ?"
+            f"{' SET claimed_for = ?' if claim.receipt else ' REMOVE claimed_for'}"
             f" {_FORGOTTEN} WHERE collections_workflow = ? AND itemids = ? AND {where}",
             [
                 rows_of.redriven(arn, claim.redrive),
@@ -80,6 +81,7 @@ class Statements:
                 state,
                 now,
                 now,
+                *([rows_of.text(claim.receipt)] if claim.receipt else []),
                 keys["collections_workflow"],
                 keys["itemids"],
                 *fenced,
@@ -99,6 +101,7 @@ class Statements:
             now,
         ]
         values += [rows_of.number(claim.priority)] if claim.priority else []
+        values += [rows_of.text(claim.receipt)] if claim.receipt else []
         where, fenced = "", []
         if previous.execution_id is None:
             where = " AND (executions IS MISSING OR size(executions) = 0)"
@@ -116,6 +119,7 @@ class Statements:
             f'UPDATE "{self._table}" SET executions = {grown} SET execution = ? SET runs = ? SET claim_token = ?'
             " SET state_updated = ? SET updated = ? SET claimed_at = ?"
             f"{' SET priority = ?' if claim.priority else ' REMOVE priority'}"
+            f"{' SET claimed_for = ?' if claim.receipt else ' REMOVE claimed_for'}"
             f" {_FORGOTTEN} REMOVE redriven WHERE collections_workflow = ? AND itemids = ?{where}",
             [*values, keys["collections_workflow"], keys["itemids"], *fenced],
         )
@@ -124,7 +128,7 @@ class Statements:
         """A record in the place of its tombstone, whose earlier executions stay."""
         state = rows_of.state_updated(self._vocabulary, State.PROCESSING if claim.owner else State.CLAIMED, claim.at)
         arn = rows_of.arn_of(self._arns, claim.payload_id, claim.execution_id)
-        row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority)
+        row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority, claim.receipt)
         keys = rows_of.key(claim.payload_id)
         changed = {name: value for name, value in row.items() if name not in keys}
         sets = " ".join(f"SET {name} = ?" for name in changed)

@@ -21,7 +21,7 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
 
 def handle(where: Deployed, event: Any, owner: str) -> dict[str, Any]:
     """Deal with every payload of an event; gives the items that SQS is to give again, and how many executions run."""
-    home = where.home(event=event)
+    home = where.home(event=event, call=owner)
     queue: Any = home.queue
     now, started = home.clock(), 0
     try:
