@@ -23,6 +23,7 @@ from cirrus.asl import (
     TaskSucceeded,
     Text,
     WriteResults,
+    answer_to_json,
     event_from_json,
     event_to_json,
     parse,
@@ -319,6 +320,12 @@ def test_events_with_texts_go_through_json(event: Event) -> None:
     key = "i" if isinstance(event, Start) else "o"
     del fields[key]
     assert event_to_json(event, apart=True) == fields
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 1 << 63), st.integers(0, 1 << 31))
+def test_answer_is_written_as_any_event(at: float, seed: int, ref: int) -> None:
+    event = TaskSucceeded(at, seed, ref, GAVE)
+    assert json.loads(answer_to_json(event)) == event_to_json(event, apart=True)
 
 
 def test_run_gives_values_for_texts() -> None:

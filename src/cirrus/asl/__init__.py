@@ -28,6 +28,7 @@ from cirrus.asl.events import (
     TaskSubmitted,
     TaskSucceeded,
     TimerFired,
+    answer_to_json,
     event_from_json,
     event_to_json,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "TimerFired",
     "VirtualClock",
     "WriteResults",
+    "answer_to_json",
     "check",
     "event_from_json",
     "event_to_json",

@@ -58,6 +58,8 @@ def compile_state(name: str, raw: Raw, language: str) -> State:
     common = jsonata_fields(raw) if jsonata else jsonpath_fields(raw)
     target = raw.get("Next")
     opaque = not jsonata and opaque_input(raw, fields.get("kind", ""))
+    if kind is TaskState:
+        fields["plain"] = opaque and is_plain({**common, **fields})
     return kind(
         name=name,
         type=raw["Type"],
@@ -149,6 +151,14 @@ def build_task(raw: Raw, jsonata: bool, language: str) -> tuple[type[State], dic
         "heartbeat": number(raw, "HeartbeatSeconds", jsonata),
         "role": find_role,
     }
+
+
+def is_plain(fields: Mapping[str, Any]) -> bool:
+    """Whether a Task gives a function its input and lets the function's result go on, and does nothing else."""
+    if fields["kind"] != "lambda" or not fields["opaque_result"]:
+        return False
+    active = ("read", "shape", "select", "place", "write", "assign", "timeout", "heartbeat", "role")
+    return all(fields.get(name) is None for name in active)
 
 
 def build_choice(raw: Raw, jsonata: bool, language: str) -> tuple[type[State], dict[str, Any]]:

@@ -78,7 +78,10 @@ class PassState(State):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskState(State):
-    """Has a resource do something; `opaque_result` says that the state never looks inside what that gives."""
+    """Has a resource do something; `opaque_result` says that the state never looks inside what that gives.
+
+    A `plain` one gives a function its input and lets the function's result go on, both unseen, and that is all.
+    """
 
     resource: str = ""
     kind: str = ""
@@ -87,6 +90,7 @@ class TaskState(State):
     role: Evaluate | None = None
     waits_for_token: bool = False
     opaque_result: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -127,6 +127,11 @@ def event_to_json(event: Event, *, apart: bool = False) -> dict[str, Any]:
     return fields
 
 
+def answer_to_json(event: TaskSucceeded) -> bytes:
+    """What `event_to_json` gives for an answer whose output stands apart, as JSON text: most of a journal is this."""
+    return b'{"k":"ok","t":%a,"s":%d,"r":%d}' % (event.at, event.seed, event.ref)
+
+
 def event_from_json(entry: dict[str, Any]) -> Event:
     """The event that a journal holds; raises ValueError if it holds none."""
     kind = KINDS.get(entry.get("k", ""))

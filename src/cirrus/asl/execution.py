@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from cirrus.asl.clock import show_time
 from cirrus.asl.commands import ReadItems, RunTask, SetTimer, WriteResults
+from cirrus.asl.data import take
 from cirrus.asl.definition import Scope
+from cirrus.asl.events import Start
 from cirrus.asl.table import Table
 
 RUNNING = "RUNNING"
@@ -122,6 +124,21 @@ class Fork:
 RUN_FIELDS = attrgetter(*(field.name for field in fields(Run)))
 BRANCH_FIELDS = attrgetter(*(field.name for field in fields(Branch)))
 FORK_FIELDS = attrgetter(*(field.name for field in fields(Fork)))
+
+
+def root(number: int, event: Start, given: Any, express: bool) -> Run:
+    """The run of an execution that begins with `given` for its input; its branch is not known yet."""
+    context, _ = take(event.context)
+    told = context.get("Execution") or {}
+    execution = {
+        "Id": told.get("Id", "execution"),
+        "Input": given,
+        "StartTime": told["StartTime"] if "StartTime" in told else show_time(event.at),
+        "Name": told.get("Name", "execution"),
+        "RoleArn": told.get("RoleArn", ""),
+        "RedriveCount": told.get("RedriveCount", 0),
+    }
+    return Run(number, 0, execution, context.get("StateMachine") or {}, express, 0)
 
 
 class Outstanding(NamedTuple):

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from cirrus.asl import data, failure, history
-from cirrus.asl.clock import show_time
 from cirrus.asl.commands import Command, SetTimer
 from cirrus.asl.definition import Machine, MapState, State, TaskState
 from cirrus.asl.enter import enter_choice, enter_fail, enter_pass, enter_succeed, enter_wait, resume_wait
 from cirrus.asl.events import Abort, Event, Start, TaskFailed, TaskHeartbeat, TaskSubmitted, TaskSucceeded, TimerFired
-from cirrus.asl.execution import NO_VARIABLES, RUNNING, Branch, Execution, Fork, Outstanding, Run
+from cirrus.asl.execution import NO_VARIABLES, RUNNING, Branch, Execution, Fork, Outstanding, Run, root
 from cirrus.asl.fork import break_fork, enter_parallel, join_parallel
 from cirrus.asl.history import given as given_details
 from cirrus.asl.leave import failed, guarded, release
 from cirrus.asl.mapping import answer_map, enter_map, fail_map, join_map, more
+from cirrus.asl.straight import straight
 from cirrus.asl.table import Table
 from cirrus.asl.task import beat, enter_task, expire, give_up, submit, succeed
 from cirrus.asl.working import EFFORT, ROOT, SLICE, HistoryFull, Step, opened
@@ -44,6 +44,9 @@ def step(
     """What becomes of an execution after an event; `state` is None before Start and stays valid, unchanged."""
     if state is None and not isinstance(event, Start):
         raise ValueError("an execution begins with Start")
+    short = None if record else straight(machine, state, event)
+    if short is not None:
+        return short
     if state is not None and not concerns(state, event):
         return state, ()
     working = Step(machine, state or FRESH, event.at, event.seed, record)
@@ -91,8 +94,6 @@ def take_event(working: Step, event: Event) -> None:
 def begin(working: Step, event: Start) -> None:
     """Start the execution."""
     machine = working.machine
-    context, _ = data.take(event.context)
-    given_execution, state_machine = context.get("Execution") or {}, context.get("StateMachine") or {}
     problem = None
     try:
         given, size = working.admit(event.input, opaque=True)
@@ -100,20 +101,12 @@ def begin(working: Step, event: Start) -> None:
             problem = f"The execution input is larger than {machine.data_limit} bytes."
     except data.NotJson as error:
         given, problem = None, f"The execution input cannot be read: {error}"
-    execution = {
-        "Id": given_execution.get("Id", "execution"),
-        "Input": given,
-        "StartTime": given_execution["StartTime"] if "StartTime" in given_execution else show_time(event.at),
-        "Name": given_execution.get("Name", "execution"),
-        "RoleArn": given_execution.get("RoleArn", ""),
-        "RedriveCount": given_execution.get("RedriveCount", 0),
-    }
-    run = Run(working.number(), 0, execution, state_machine, machine.express, 0)
+    run = root(working.number(), event, given, machine.express)
     working.add(run)
     branch = Branch(working.number(), run.id, 0, 0, machine.scope, machine.scope.start, given, NO_VARIABLES, None)
     run.leader = branch.id
     working.add(branch)
-    working.note_run(run.id, 0, "ExecutionStarted", started, given, execution["RoleArn"])
+    working.note_run(run.id, 0, "ExecutionStarted", started, given, run.execution["RoleArn"])
     if problem is not None:
         refuse(working, branch, problem)
         return

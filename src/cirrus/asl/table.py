@@ -52,9 +52,15 @@ class Table:
             if values is None:
                 values = self._values = self._whole()
                 self._former, self._next = {}, None
-            if len(values) <= SMALL:
-                return Table({key: value for key, value in {**values, **changes}.items() if value is not None})
-            return self._pass_on(values, changes)
+            if len(values) > SMALL:
+                return self._pass_on(values, changes)
+            copy = values.copy()
+        for key, value in changes.items():
+            if value is not None:
+                copy[key] = value
+            elif key in copy:
+                del copy[key]
+        return Table(copy)
 
     def set(self, key: int, value: Any) -> Table:
         """With `value` at `key`."""
