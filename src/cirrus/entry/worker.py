@@ -47,6 +47,8 @@ from cirrus.entry.task_host import Surroundings, TaskHost
 from cirrus.ports.compute import TaskSpec
 from cirrus.tasks import kit
 
+NICENESS = 10  # of workers: the control process renews its lease and answers, however busy they are
+
 
 @dataclass(eq=False, slots=True)
 class Child:
@@ -126,6 +128,7 @@ class Nursery:
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
+            os.nice(NICENESS)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in (self._control.detach(), self._wake_read, self._wake_write):

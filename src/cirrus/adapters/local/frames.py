@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 
 HEADER = struct.Struct("!IIQ")
-SMALL = 65536
+SMALL = 1024
 READ_SIZE = 1 << 18
 DEEP = 1 << 20
 
@@ -60,17 +60,19 @@ class FrameReader:
 
     def frames(self) -> Iterator[tuple[int, bytes, bytes]]:
         """The frames that are complete; each is given once."""
-        start, size = 0, len(self._buffer)
+        buffer, start, size = self._buffer, 0, len(self._buffer)
         try:
             while size - start >= HEADER.size:
-                number, head, body = HEADER.unpack_from(self._buffer, start)
+                number, head, body = HEADER.unpack_from(buffer, start)
                 middle = start + HEADER.size + head
                 if size < middle + body:
                     return
                 first, start = start + HEADER.size, middle + body
-                yield number, bytes(self._buffer[first:middle]), bytes(self._buffer[middle:start])
+                with memoryview(buffer) as view:
+                    one = number, bytes(view[first:middle]), bytes(view[middle:start])
+                yield one
         finally:
-            del self._buffer[:start]
+            del buffer[:start]
 
 
 class SendBuffer:

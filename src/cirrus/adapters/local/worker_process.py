@@ -94,7 +94,7 @@ class WorkerProcess:
         self._printing.append(job)
         self.tasks[attempt.task] += 1
         self.bytes += len(attempt.payload)
-        self._out.add(self._sequence, orjson.dumps([attempt.task, dict(attempt.context)]), attempt.payload)
+        self._out.add(self._sequence, orjson.dumps([attempt.task, attempt.context], default=dict), attempt.payload)
         self._permits += self._sequence.to_bytes(TOKEN, "big")
 
     def flush(self) -> bool:
@@ -138,8 +138,8 @@ class WorkerProcess:
             self._forget(job)
             if self._printing and self._printing[0] is job:
                 self.read_output(until=job)
-            *told, self._memory = orjson.loads(head)
-            yield job, told, body
+            *told, self._memory, same = orjson.loads(head)
+            yield job, told, job.attempt.payload if same else body
 
     def read_output(self, until: Job | None = None) -> None:
         """Move what was printed into the attempts' logs; all that `until` printed, if given."""
