@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from cirrus.errors import Fenced, NotFound, StoreError
 from cirrus.flow import query
 from cirrus.flow.abort import NotRunning, abort
 from cirrus.flow.submit import submit
+from cirrus.flow.turn import Turn
+from cirrus.ports.compute import Outcome
 from cirrus.ports.outbox import Subscriptions
 from cirrus.testing.builders import document
 from cirrus.testing.home import Clock, Control, machine, make_home, task
@@ -54,12 +57,12 @@ def test_end_is_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(control.home.state_db, "_write_events", fail)
         with pytest.raises(StoreError), control.home.unit.group():
-            control.driver.turn(control.home.clock(), outcomes=outcomes)
+            _turn(control, outcomes)
     assert everything(store) == before
     assert len(control.driver) == 1
 
     with control.home.unit.group():
-        turn = control.driver.turn(control.home.clock(), outcomes=outcomes)
+        turn = _turn(control, outcomes)
     control.driver.apply(turn, outcomes)
     assert counted.runs == 1
     assert state(control.home) is State.COMPLETED
@@ -198,3 +201,10 @@ def test_abort_of_what_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     control.run()
     with pytest.raises(NotRunning, match="is COMPLETED"):
         abort(control.home, P)
+
+
+def _turn(control: Control, outcomes: Sequence[Outcome]) -> Turn:
+    now = control.home.clock()
+    turn = control.driver.decide(now, outcomes=outcomes)
+    control.driver.write(turn, now, outcomes=outcomes)
+    return turn

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import NAMESPACE_URL
 
 _REDRIVEN = "#"  # which names of executions cannot hold
@@ -29,12 +30,18 @@ class Arns:
 
     def shown(self, workflow: str, execution_id: str) -> str:
         """What a person opens: the console's page of an execution on AWS, else its ARN."""
-        arn = self.execution(workflow, execution_id)
-        _, partition, _, region, account = arn.split(":")[:5]
-        if region == "local" or account == "local":
-            return arn
-        host = _CONSOLES.get(partition, "console.aws.amazon.com")
-        return f"https://{region}.{host}/states/home?region={region}#/v2/executions/details/{arn}"
+        return _page(self, workflow) + execution_id
+
+
+@lru_cache(1024)
+def _page(arns: Arns, workflow: str) -> str:
+    """What a person opens, up to the id of the execution."""
+    arn = arns.execution(workflow, "")
+    _, partition, _, region, account = arn.split(":")[:5]
+    if region == "local" or account == "local":
+        return arn
+    host = _CONSOLES.get(partition, "console.aws.amazon.com")
+    return f"https://{region}.{host}/states/home?region={region}#/v2/executions/details/{arn}"
 
 
 LOCAL = Arns()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -13,6 +14,7 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 
+@lru_cache(maxsize=64)  # what happens in one turn happens at one instant
 def iso(at: int) -> str:
     """An instant as `2026-11-23T08:00:00.000000+00:00`, always with six decimals, so that text sorts as time."""
     return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds")

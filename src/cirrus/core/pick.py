@@ -86,7 +86,7 @@ class Allowance:
 
     def paused(self, collections: str, workflow: str) -> bool:
         """Whether somebody must resume these before they can begin."""
-        return any(pause.holds(collections, workflow) for pause in self.pauses)
+        return bool(self.pauses) and any(pause.holds(collections, workflow) for pause in self.pauses)
 
     def again(self, collections: str, workflow: str) -> int | None:
         """When one more may begin as time passes; None where something must end or be resumed first."""

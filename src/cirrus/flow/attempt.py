@@ -27,24 +27,19 @@ def attempt_id(execution_id: str, path: Path, ref: int) -> str:
     return f"{execution_id}:{show_path((*path, ref))}" if path else f"{execution_id}:{ref}"
 
 
-def attempt(payload_id: str, workflow: str, doing: Doing, sources: str | None = None) -> Attempt:
-    """The attempt as the compute takes it; `sources` is JSON of the Items that the execution was given."""
+def attempt(key: str, payload_id: str, workflow: str, doing: Doing, sources: str | None = None) -> Attempt:
+    """The attempt `key` as the compute takes it; `sources` is JSON of the Items that the execution was given."""
     command = doing.command
-    more = {} if sources is None else {SOURCES: sources}
-    return Attempt(
-        id=attempt_id(doing.execution_id, doing.path, command.ref),
-        task=doing.wanted.task,
-        payload=doing.wanted.payload,
-        timeout=getattr(command, "timeout", None),
-        context={
-            "payload_id": payload_id,
-            "execution_id": doing.execution_id,
-            "workflow": workflow,
-            "state": command.state,
-            "attempt": str(command.attempt + 1),
-            **more,
-        },
-    )
+    context = {
+        "payload_id": payload_id,
+        "execution_id": doing.execution_id,
+        "workflow": workflow,
+        "state": command.state,
+        "attempt": str(command.attempt + 1),
+    }
+    if sources is not None:
+        context[SOURCES] = sources
+    return Attempt(key, doing.wanted.task, doing.wanted.payload, getattr(command, "timeout", None), context)
 
 
 def attempt_log(doing: Doing, text: bytes, started: int, ended: int | None, error: str | None) -> AttemptLog:

@@ -7,12 +7,11 @@ and the tasks start. If it cannot commit, nothing has happened, and the same eve
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from cirrus import asl
-from cirrus.core.event import WorkflowEvent
 from cirrus.core.instant import SECOND
 from cirrus.core.jsontext import fits_inline
 from cirrus.core.payload_id import parse
@@ -31,70 +30,15 @@ from cirrus.flow.process import Begun
 from cirrus.flow.replay import fold, journal_entry
 from cirrus.flow.result import Result, Started, Waits, Wanted, as_value, carried, failure, inline
 from cirrus.flow.startup import context, described, ended_call, level
-from cirrus.flow.timers import Key, Setbacks, Timers
+from cirrus.flow.timers import Setbacks, Timers
+from cirrus.flow.turn import Input, Overtaken, Running, Turn
 from cirrus.ports.callbacks import Answer, Waiting
 from cirrus.ports.compute import Attempt, Compute, Outcome
-from cirrus.ports.journal import AttemptLog, Entry
+from cirrus.ports.journal import AttemptLog
 from cirrus.ports.state_db import Conclusion, Execution
 
 TAKEN = b"finished in the execution that this one continues; not run again\n"
-NOTHING: Mapping[str, Any] = {}
 _STEP = "a step of its history"
-
-
-class Running(NamedTuple):
-    """An execution that is in flight here, of what it was `given`; `seq` numbers its next journal entry.
-
-    With `waits` a task waits for a token.
-    """
-
-    execution_id: str
-    payload_id: str
-    workflow: str
-    nest: Nest
-    seq: int = 0
-    waits: bool = False
-    given: Given = Given(b"")
-
-    def after(self, nest: Nest) -> Running:
-        """The same after one more event."""
-        return Running(self.execution_id, self.payload_id, self.workflow, nest, self.seq + 1, self.waits, self.given)
-
-
-class Input(NamedTuple):
-    """An event for one execution of a nest; of one that begins, its definition and `more` that the journal tells."""
-
-    path: Path
-    event: Any
-    definition: bytes | None = None
-    more: Mapping[str, Any] = NOTHING
-
-
-class Overtaken(CirrusError):
-    """Executions of this turn are no longer ours: none of it may commit, for their calls stand in it too.
-
-    `events` say so, and are to be recorded once the transaction is undone.
-    """
-
-    def __init__(self, execution_ids: Collection[str], events: Sequence[WorkflowEvent]) -> None:
-        self.execution_ids = frozenset(execution_ids)
-        self.events = tuple(events)
-        super().__init__(f"{len(self.execution_ids)} executions were ended or taken over by others")
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn decides; nothing of it counts before the transaction has committed."""
-
-    staged: dict[str, Running] = field(default_factory=dict)
-    ended: dict[str, Conclusion] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
-    logs: list[AttemptLog] = field(default_factory=list)
-    start: dict[str, tuple[Doing, Attempt]] = field(default_factory=dict)
-    granted: Mapping[str, int] = field(default_factory=dict)
-    timers: dict[Key, float | None] = field(default_factory=dict)
-    stop: list[tuple[str, str]] = field(default_factory=list)
-    lost: frozenset[str] = frozenset()
 
 
 class Driver:
@@ -135,34 +79,37 @@ class Driver:
 
     # ------------------------------------------------------------ one turn
 
-    def turn(
-        self,
-        now: int,
-        *,
-        begun: Sequence[Begun] = (),
-        adopted: Sequence[Execution] = (),
-        outcomes: Sequence[Outcome] = (),
-        answers: Sequence[Answer] = (),
-    ) -> Turn:
-        """Decide what all of this and the due timers lead to; inside the caller's group, which Overtaken undoes."""
+    def decide(self, now: int, *, adopted: Sequence[Execution] = (), outcomes: Sequence[Outcome] = ()) -> Turn:
+        """What these and the due timers lead to; mostly thought alone, before the store is asked for anything."""
         turn = Turn()
         self._drop({one.execution_id for one in adopted})  # some were ours before, and taken over unnoticed
         self._timers.follow(now / SECOND)
         for execution in adopted:
             self._adopt(turn, execution, now)
-        for one in begun:
-            self._begin(turn, one, now)
         for outcome in outcomes:
             self._outcome(turn, outcome, now)
-        for answer in answers:
-            self._answered(turn, answer, now)
         for key in self._timers.due(now / SECOND):
             fired = asl.TimerFired(now / SECOND, self._home.chance(), key[2])
             turn.timers.setdefault(key, None)
             self._feed(turn, key[0], Input(key[1], fired))
+        return turn
+
+    def write(
+        self,
+        turn: Turn,
+        now: int,
+        *,
+        begun: Sequence[Begun] = (),
+        outcomes: Sequence[Outcome] = (),
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """Decide what these lead to as well, and write it all; inside the caller's group, which Overtaken undoes."""
+        for one in begun:
+            self._begin(turn, one, now)
+        for answer in answers:
+            self._answered(turn, answer, now)
         self._write(turn, now)
         turn.granted = self._gate.reserve(self._starting(turn), {one.id for one in outcomes}, now)
-        return turn
 
     def _starting(self, turn: Turn) -> list[Attempt]:
         return [one for doing, one in turn.start.values() if doing.execution_id not in turn.ended]
@@ -199,11 +146,13 @@ class Driver:
             elif key[0] not in gone:
                 self._timers.set(key, due)
         self._stop({f"{execution_id}:{place}" for execution_id, place in turn.stop})
-        wanted = {key: pair for key, pair in turn.start.items() if pair[0].execution_id not in gone}
         self._drop(gone)
-        self._doing |= {key: doing for key, (doing, _) in wanted.items()}
-        self._size += sum(len(doing.wanted.payload) for doing, _ in wanted.values())
-        starting = [one for _, one in wanted.values()]
+        starting: list[Attempt] = []
+        for one, (doing, begins) in turn.start.items():
+            if doing.execution_id not in gone:
+                self._doing[one] = doing
+                self._size += len(begins.payload)
+                starting.append(begins)
         admitted = self._gate.admit(starting, set(came), turn.granted)
         self._compute.submit(self._departing.back(came) + self._departing.hold(admitted))
 
@@ -435,7 +384,7 @@ class Driver:
                     return [self._came(path, command.ref, known, at)]
                 key = attempt_id(running.execution_id, path, command.ref)
                 sources = running.given.sources() if made.task in self._sourced else None
-                turn.start[key] = (doing, attempt(running.payload_id, running.workflow, doing, sources))
+                turn.start[key] = (doing, attempt(key, running.payload_id, running.workflow, doing, sources))
             case Waits(activity=None):
                 self._called(turn, running.execution_id, path, command, made.output, at)
             case Started():

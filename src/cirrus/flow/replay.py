@@ -30,6 +30,8 @@ def journal_entry(
     body = definition
     apart = False
     if isinstance(event, asl.TaskSucceeded) and isinstance(event.output, asl.Text):
+        if not path:
+            return Entry(execution_id, seq, asl.answer_to_json(event), event.output.text)
         apart, body = True, event.output.text
     elif isinstance(event, asl.Start) and not path:
         apart = isinstance(event.input, asl.Text)

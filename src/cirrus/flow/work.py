@@ -13,11 +13,12 @@ from cirrus.core.state import State
 from cirrus.errors import StoreError
 from cirrus.flow.campaign import feed
 from cirrus.flow.deliver import deliver
-from cirrus.flow.drive import Driver, Overtaken, Turn
+from cirrus.flow.drive import Driver
 from cirrus.flow.expire import expire, pause
 from cirrus.flow.home import Home
 from cirrus.flow.process import process
 from cirrus.flow.take_up import take_up
+from cirrus.flow.turn import Overtaken, Turn
 from cirrus.ports.compute import Compute, Outcome
 from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Execution
@@ -209,11 +210,11 @@ class Worker:
             if self._feed_now(now) and feed(self._home, now):
                 self._starved = False
             adopted = self._adopt(now)
-            wanted = max(0, wanted - len(adopted))
-            taken = self._take(wanted, now)
+            turn = self._driver.decide(now, adopted=adopted, outcomes=outcomes)
+            taken = self._take(max(0, wanted - len(adopted)), now)
             begun = process(self._home, taken, self._owner, now)
             answers = self._home.callbacks.take(self._owner)
-            turn = self._driver.turn(now, begun=begun, adopted=adopted, outcomes=outcomes, answers=answers)
+            self._driver.write(turn, now, begun=begun, outcomes=outcomes, answers=answers)
             self._home.journal.log(self._driver.logs(now) if self._log_now(now) else [])
         self._refused.clear()
         self._driver.apply(turn, outcomes)

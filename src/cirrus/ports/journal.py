@@ -12,7 +12,7 @@ from cirrus.ports.state_db import Execution
 ADOPTED_BYTES = 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Entry:
     """One event of an execution as JSON text; `body` is a large value of it, kept apart and only once."""
 

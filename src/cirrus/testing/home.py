@@ -23,9 +23,10 @@ from cirrus.adapters.memory.state_db import MemoryStateDb
 from cirrus.adapters.memory.store import Store
 from cirrus.core.throttle import Throttle
 from cirrus.errors import NotFound
-from cirrus.flow.drive import Driver, Overtaken, Turn
+from cirrus.flow.drive import Driver
 from cirrus.flow.home import Home, Limits
 from cirrus.flow.process import process
+from cirrus.flow.turn import Overtaken, Turn
 from cirrus.ports.compute import Outcome
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
@@ -149,12 +150,14 @@ class Control:
         with self.home.unit.group():
             self.home.journal.beat(self.owner, now + lease)
             adopted = self.home.journal.adopt(self.owner, now, 100) if adopt else []
+            turn = self.driver.decide(now, adopted=adopted, outcomes=outcomes)
             taken = self.home.queue.take(
                 limit, owner=self.owner, now=now, until=now + lease, throttle=self.home.throttle
             )
             begun = process(self.home, taken, self.owner, now)
             answers = self.home.callbacks.take(self.owner)
-            return self.driver.turn(now, begun=begun, adopted=adopted, outcomes=outcomes, answers=answers)
+            self.driver.write(turn, now, begun=begun, outcomes=outcomes, answers=answers)
+            return turn
 
     def run(self) -> None:
         """Turn until nothing more happens without time passing."""

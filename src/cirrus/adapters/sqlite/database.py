@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,13 +17,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from cirrus.adapters.sqlite.columns import pack
 from cirrus.core.failure_kind import FailureKind
 from cirrus.errors import StoreError
 from cirrus.ports.state_db import KEPT_SLOTS, SLOT
 
 BUSY_SECONDS = 20.0  # less than a lease: who waits longer would be taken for dead
+_MOMENT = 0.0003
 _KEEP_BODY = "INSERT OR IGNORE INTO bodies (hash, body) VALUES (?, ?)"
-_SIZES = (1, 8, 64, 500)  # of lists in queries: few, so that their statements stay prepared
+_SIZES = (1, 8, 64, 125, 250, 500)  # of lists in queries: few, so that their statements stay prepared
 _COUNT = "INSERT INTO transitions (slot, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _REMEMBERED = 4096
 _SEEN_BYTES = 4 << 20
@@ -43,11 +46,14 @@ class Database:
         self.path = path
         self._lock = _writer_lock(path.absolute())
         self._depth = 0
+        self._begun = False
         self._ids: dict[tuple[str, str], int] = {}
         self._names: dict[int, str] = {}
         self._failures: dict[str, int] = {}
+        self._executions: dict[str, tuple[int, bytes]] = {}
         self._bodies: dict[bytes, int] = {}
         self._seen: dict[int, tuple[bytes, int]] = {}
+        self._seen_before: dict[int, tuple[bytes, int]] = {}
         self._seen_size = 0
         self._entered: Counter[tuple[int, int]] = Counter()
         self._epoch = -1
@@ -76,7 +82,7 @@ class Database:
             "secure_delete=OFF",
             "cache_size=-65536",
             "journal_size_limit=67108864",
-            "wal_autocheckpoint=4000",
+            "wal_autocheckpoint=16000",
         ):
             self._connection.execute(f"PRAGMA {setting}")
 
@@ -87,6 +93,7 @@ class Database:
         if self.version() == len(scripts):
             return
         with self.group():
+            self._writing()
             for number, script in enumerate(scripts, 1):
                 if number > self.version():
                     for statement in _statements(script):
@@ -106,16 +113,17 @@ class Database:
 
     @contextmanager
     def group(self) -> Iterator[None]:
-        """One transaction; groups inside it join it."""
+        """One transaction; groups inside it join it. It begins, and takes the write lock, with what is asked first."""
         with self._lock:
             if self._depth:
                 yield
                 return
-            self._begin()
+            self._depth = 1
             try:
                 yield
-                self._count_entered()
-                self._connection.execute("COMMIT")
+                if self._begun:
+                    self._count_entered()
+                    self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 self._rollback()
                 raise StoreError(f"cannot write the state database {self.path}: {error}") from error
@@ -124,28 +132,74 @@ class Database:
                 raise
             finally:
                 self._depth = 0
+                self._begun = False
 
     def _begin(self) -> None:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("PRAGMA busy_timeout=0")
+            try:
+                self._lock_for_writing()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
         except sqlite3.Error as error:
             raise StoreError(f"cannot write the state database {self.path}: {error}") from error
-        self._depth = 1
+        self._begun = True
         self._followed = False
+
+    def _lock_for_writing(self) -> None:
+        """Begin as soon as whoever writes is done, in some milliseconds: SQLite itself would sleep for longer."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(_MOMENT)  # no lock of SQLite can be waited for
 
     def _rollback(self) -> None:
         self._ids.clear()
         self._names.clear()
         self._failures.clear()
+        self._executions.clear()
         self._forget_bodies()
         self._entered.clear()
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):  # what could not be written cannot be committed later either
                 self._connection.execute("ROLLBACK")
 
+    def remember(self, execution_id: str, number: int, name: bytes) -> None:
+        """Know again which row an execution has, which is there as `name`."""
+        if len(self._executions) >= _REMEMBERED:
+            self._executions.clear()
+        self._executions[execution_id] = number, name
+
+    def executions(self, sql: str, execution_ids: Collection[str], values: Sequence[Any] = ()) -> dict[str, Any]:
+        """The rows of a query for executions, by id; it gives `e.id` and `e.name` first, and `{}` is its condition."""
+        known: dict[int, tuple[str, bytes]] = {}
+        others: dict[bytes, str] = {}
+        for execution_id in execution_ids:
+            place = self._executions.get(execution_id)
+            if place is None:
+                others[pack(execution_id)] = execution_id
+            else:
+                known[place[0]] = execution_id, place[1]
+        found: dict[str, Any] = {}
+        for row in self.rows_of(sql.format("e.id IN ({})"), known, values) if known else ():
+            execution_id, name = known[row[0]]
+            if name == row[1]:  # the number of an execution that was deleted may be another's now
+                found[execution_id] = row
+        for row in self.rows_of(sql.format("e.name IN ({})"), others, values) if others else ():
+            found[others[row[1]]] = row
+            self.remember(others[row[1]], row[0], row[1])
+        return found
+
     def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """All rows of a query."""
         with self._lock:
+            if self._depth and not self._begun:
+                self._begin()
             try:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as error:
@@ -153,6 +207,8 @@ class Database:
 
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         """The rows of a query, read as they are asked for; only inside a group, and nothing is written meanwhile."""
+        if not self._begun:
+            self._begin()
         try:
             yield from self._connection.execute(sql, values)
         except sqlite3.Error as error:
@@ -177,15 +233,18 @@ class Database:
         self._writing()
         return self._connection.execute(sql, values)
 
-    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """One writing statement for each row of values; only inside a group."""
-        if rows:
-            self._writing()
-            self._connection.executemany(sql, rows)
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """One writing statement for each row of values: how many rows that has changed. Only inside a group."""
+        if not rows:
+            return 0
+        self._writing()
+        return self._connection.executemany(sql, rows).rowcount
 
     def _writing(self) -> None:
         assert self._depth, "a write outside of a group"
-        if not self._connection.in_transaction:  # SQLite itself gives up a transaction when the disk is full
+        if not self._begun:
+            self._begin()
+        elif not self._connection.in_transaction:  # SQLite itself gives up a transaction when the disk is full
             raise StoreError(f"cannot write the state database {self.path}: its transaction was rolled back")
 
     def next_id(self, table: str) -> int:
@@ -195,10 +254,14 @@ class Database:
 
     def body_id(self, body: bytes) -> int:
         """The number under which a body is stored; it is stored if it is new. Only inside a group."""
-        if not self._followed:
+        if not self._followed or not self._begun:
             self._follow()
         seen = self._seen.get(id(body))
         if seen is not None:
+            return seen[1]
+        seen = self._seen_before.get(id(body))
+        if seen is not None:
+            self._see(*seen)
             return seen[1]
         digest = hashlib.sha256(body).digest()
         number: int | None = self._bodies.get(digest)
@@ -215,7 +278,7 @@ class Database:
 
     def stored(self, body: bytes, number: int) -> bytes:
         """The body, which was read under this number in this group: `body_id` need not look for it. Gives it back."""
-        if not self._followed:
+        if not self._followed or not self._begun:
             self._follow()
         self._found(number)
         self._see(body, number)
@@ -224,7 +287,7 @@ class Database:
     def _see(self, body: bytes, number: int) -> None:
         """Know this very object again; it is held, so that no other can come to have its identity."""
         if self._seen_size >= _SEEN_BYTES:
-            self._seen.clear()
+            self._seen_before, self._seen = self._seen, {}
             self._seen_size = 0
         self._seen[id(body)] = body, number
         self._seen_size += len(body)
@@ -237,10 +300,13 @@ class Database:
     def _forget_bodies(self) -> None:
         self._bodies.clear()
         self._seen.clear()
+        self._seen_before.clear()
         self._seen_size = 0
 
     def _follow(self) -> None:
         """Forget what a sweep may have removed since the last transaction; see `sweep.py`."""
+        if not self._begun:
+            self._begin()
         epoch = self._connection.execute("SELECT epoch FROM sweeps").fetchone()[0]
         if epoch != self._epoch:
             self._forget_bodies()

@@ -29,14 +29,27 @@ SELECT = (
 
 def write(database: Database, events: Sequence[About]) -> None:
     """Keep events, each with the numbers of the record and of the execution that it is about."""
-    database.run_many(_INSERT, [_row(database, *one) for one in events])
+    forms: dict[tuple[str | None, ...], int | None] = {}
+    database.run_many(_INSERT, [_row(database, forms, *one) for one in events])
 
 
-def _row(database: Database, event: WorkflowEvent, record: int | None, execution: int | None) -> tuple[Any, ...]:
-    form = None if record is None or execution is None else _form(event)
-    if form is not None:
-        rest = None if event.error is None else encode({"error": event.error}).decode()
-        return event.at, event.type.value, record, execution, database.form_id(form), rest
+def _row(
+    database: Database,
+    forms: dict[tuple[str | None, ...], int | None],
+    event: WorkflowEvent,
+    record: int | None,
+    execution: int | None,
+) -> tuple[Any, ...]:
+    """The values of _INSERT; `forms` are those of the addresses of earlier events, for one is told of several times."""
+    if record is not None and execution is not None:
+        addresses = (event.payload_id, event.input_payload_url, event.output_payload_url, event.execution)
+        if addresses not in forms:
+            form = _form(event)
+            forms[addresses] = None if form is None else database.form_id(form)
+        number = forms[addresses]
+        if number is not None:
+            rest = None if event.error is None else encode({"error": event.error}).decode()
+            return event.at, event.type.value, record, execution, number, rest
     fields = {name: getattr(event, name) for name in (*_ADDRESSES, "error")}
     fields["payload_id"] = event.payload_id if record is None else None
     given = {name: value for name, value in fields.items() if value is not None}

@@ -28,10 +28,10 @@ class SqliteJournal:
 
     def append(self, owner: str, entries: Sequence[Entry]) -> set[str]:
         """Add entries; gives the executions that `owner` no longer holds, whose entries were refused."""
-        names = {pack(known): known for known in dict.fromkeys(entry.execution_id for entry in entries)}
-        sql = "SELECT name, id FROM executions WHERE name IN ({}) AND owner = ? AND stopped IS NULL"
+        wanted = dict.fromkeys(entry.execution_id for entry in entries)
+        sql = "SELECT e.id, e.name FROM executions e WHERE {} AND e.owner = ? AND e.stopped IS NULL"
         with self._db.group():
-            held = {names[name]: number for name, number in self._db.rows_of(sql, names, (owner,))}
+            held = {known: number for known, (number, _) in self._db.executions(sql, wanted, (owner,)).items()}
             self._db.run_many(
                 "INSERT INTO journal (execution, seq, event, body) VALUES (?, ?, ?, ?)",
                 [
@@ -45,7 +45,7 @@ class SqliteJournal:
                     if entry.execution_id in held
                 ],
             )
-        return set(names.values()) - held.keys()
+        return wanted.keys() - held.keys()
 
     def read(self, execution_id: str) -> list[Entry]:
         """All entries of an execution, oldest first."""

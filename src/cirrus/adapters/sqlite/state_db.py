@@ -134,13 +134,10 @@ class SqliteStateDb:
     def claim(self, claims: Sequence[Claim]) -> list[bool]:
         """Grant each claim whose record is as it was read; of any number that try at once exactly one wins."""
         with self._db.group():
-            first = self._db.next_id("executions")
-            records = [self._record(claim, number) for number, claim in enumerate(claims, first)]
-            granted = [
-                (number, claim, record)
-                for number, (claim, record) in enumerate(zip(claims, records, strict=True), first)
-                if record is not None
-            ]
+            numbered = list(enumerate(claims, self._db.next_id("executions")))
+            records = self._made([one for one in numbered if one[1].previous is None])
+            records |= {n: self._advance(claim, n, claim.previous) for n, claim in numbered if claim.previous}
+            granted = [(n, claim, record) for n, claim in numbered if (record := records[n]) is not None]
             self._db.run_many(_NEW_EXECUTION, [self._execution(*one) for one in granted])
             for _, claim, _ in granted:
                 self._db.entered(NUMBER[State.CLAIMED], claim.at)
@@ -149,18 +146,14 @@ class SqliteStateDb:
             self._write_items([(item, 0, number) for number, claim, _ in granted for item in claim.items])
             self._write_events([(event, record, n) for n, claim, record in granted for event in claim.events])
             self._settle([claim.receipt for _, claim, _ in granted if claim.receipt])
-        return [record is not None for record in records]
-
-    def _record(self, claim: Claim, execution: int) -> int | None:
-        state = State.PROCESSING if claim.owner else State.CLAIMED
-        if claim.previous is None:
-            return self._insert(claim, state, execution)
-        return self._advance(claim, state, execution, claim.previous)
+        return [records[n] is not None for n, _ in numbered]
 
     def _execution(self, number: int, claim: Claim, record: int) -> tuple[Any, ...]:
+        name = pack(claim.execution_id)
+        self._db.remember(claim.execution_id, number, name)
         return (
             number,
-            pack(claim.execution_id),
+            name,
             record,
             _attempt(claim),
             self._db.body_id(claim.input),
@@ -170,26 +163,33 @@ class SqliteStateDb:
             claim.priority,
         )
 
-    def _insert(self, claim: Claim, state: State, execution: int) -> int | None:
-        key = id_key(claim.payload_id)
-        made = self._db.run(
-            "INSERT OR IGNORE INTO records (grp, key, full_id, state, created, updated, claimed_at, execution,"
-            " attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self._db.group_id(parse(claim.payload_id).collections_workflow),
-                key,
-                None if key == claim.payload_id else claim.payload_id,
-                NUMBER[state],
-                claim.at,
-                claim.at,
-                claim.at,
-                execution,
-                _attempt(claim),
-            ),
-        )
-        return made.lastrowid if made.rowcount else None
+    def _made(self, claims: Sequence[tuple[int, Claim]]) -> dict[int, int | None]:
+        """The number of the record made for each claim, by the execution's; None where there was one already."""
+        first = self._db.next_id("records")
+        rows = [self._new_record(number, *one) for number, one in enumerate(claims, first)]
+        made: dict[int, int | None] = {execution: row[0] for row, (execution, _) in zip(rows, claims, strict=True)}
+        if self._db.run_many(_NEW_RECORD, rows) == len(rows):
+            return made
+        there = {number for (number,) in self._db.rows("SELECT id FROM records WHERE id >= ?", (first,))}
+        return {execution: number if number in there else None for execution, number in made.items()}
 
-    def _advance(self, claim: Claim, state: State, execution: int, previous: Record) -> int | None:
+    def _new_record(self, number: int, execution: int, claim: Claim) -> tuple[Any, ...]:
+        """The values of _NEW_RECORD."""
+        key = id_key(claim.payload_id)
+        return (
+            number,
+            self._db.group_id(parse(claim.payload_id).collections_workflow),
+            key,
+            None if key == claim.payload_id else claim.payload_id,
+            NUMBER[_begins_as(claim)],
+            claim.at,
+            claim.at,
+            claim.at,
+            execution,
+            _attempt(claim),
+        )
+
+    def _advance(self, claim: Claim, execution: int, previous: Record) -> int | None:
         row = self._db.row(
             "SELECT r.id, r.state, e.name FROM records r LEFT JOIN executions e ON e.id = r.execution WHERE r.key = ?",
             (id_key(claim.payload_id),),
@@ -201,7 +201,7 @@ class SqliteStateDb:
         self._db.run(
             "UPDATE records SET state = ?, updated = ?, claimed_at = ?, execution = ?, attempts = ?, last_error = NULL,"
             " outputs = NULL, output_collections = NULL, failure = NULL WHERE id = ?",
-            (NUMBER[state], claim.at, claim.at, execution, _attempt(claim), row[0]),
+            (NUMBER[_begins_as(claim)], claim.at, claim.at, execution, _attempt(claim), row[0]),
         )
         return int(row[0])
 
@@ -270,15 +270,16 @@ class SqliteStateDb:
 
     def _running(self, execution_ids: Sequence[str]) -> dict[str, tuple[str, int, int]]:
         """Key of the record, its number and the execution's, of those that are current and have not ended."""
-        names = {pack(known): known for known in execution_ids}
-        rows = self._db.rows_of(f"{_CURRENT} WHERE e.name IN ({{}})", names)
-        return {names[name]: (key, record, number) for name, key, record, number, state in rows if state in _RUNNING}
+        rows = self._db.executions(f"{_CURRENT} WHERE {{}}", execution_ids)
+        return {
+            known: (key, record, number) for known, (number, _, key, record, state) in rows.items() if state in _RUNNING
+        }
 
     def _current(self, payload_id: str, execution_id: str, states: tuple[int, ...]) -> tuple[int, int] | None:
-        row = self._db.row(f"{_CURRENT} WHERE e.name = ?", (pack(execution_id),))
-        if row is None or row[1] != id_key(payload_id) or row[4] not in states:
+        row = self._db.executions(f"{_CURRENT} WHERE {{}}", [execution_id]).get(execution_id)
+        if row is None or row[2] != id_key(payload_id) or row[4] not in states:
             return None
-        return row[2], row[3]
+        return row[3], row[0]
 
     def forget(self, payload_ids: Sequence[str], at: int) -> list[bool]:
         """Delete records with all that belongs to them; each leaves a tombstone."""
@@ -328,6 +329,10 @@ class SqliteStateDb:
         )
 
 
+_NEW_RECORD = (
+    "INSERT OR IGNORE INTO records (id, grp, key, full_id, state, created, updated, claimed_at, execution, attempts)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _NEW_EXECUTION = (
     "INSERT INTO executions (id, name, record, n, status, input, definition, started, owner, priority)"
     " VALUES (?, ?, ?, ?, 'RUNNING', ?, ?, ?, ?, ?)"
@@ -338,7 +343,7 @@ _END_RECORD = (
 )
 _END_EXECUTION = "UPDATE executions SET status = ?, stopped = ?, output = ?, error = ?, cause = ? WHERE id = ?"
 _CURRENT = (
-    "SELECT e.name, r.key, r.id, e.id, r.state FROM executions e JOIN records r ON r.id = e.record"
+    "SELECT e.id, e.name, r.key, r.id, r.state FROM executions e JOIN records r ON r.id = e.record"
     " AND r.execution = e.id"
 )
 EXECUTION = (
@@ -367,6 +372,10 @@ def _record(row: Any, executions: list[str], fingerprint: str | None) -> Record:
         output_collections=tuple(decode(output_collections)) if output_collections else (),
         fingerprint=fingerprint,
     )
+
+
+def _begins_as(claim: Claim) -> State:
+    return State.PROCESSING if claim.owner else State.CLAIMED
 
 
 def _attempt(claim: Claim) -> int:
