@@ -47,6 +47,7 @@ _CLASSES = {
     ("retention", "aws"): "cirrus.adapters.aws.lifecycle:LifecycleRules",
     ("campaigns", "aws"): "cirrus.adapters.aws.campaigns:DynamoCampaigns",
     ("kept_events", "aws"): "cirrus.adapters.aws.kept_events:KeptEvents",
+    ("sent", "aws"): "cirrus.adapters.aws.sent:Sent",
     ("attention", "aws"): "cirrus.adapters.aws.attention:Attention",
     ("uses", "aws"): "cirrus.adapters.aws.uses:ItemUses",
     ("pauses", "aws"): "cirrus.adapters.aws.held:Held",

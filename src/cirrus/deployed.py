@@ -104,6 +104,7 @@ class Deployed:
         inside = queue if event is None else backend("queue", "aws-event")(queue, event, call)
         tables = backend("tables", "aws")(self.clients)
         root = where.payload_root
+        keeps_sent = where.keep_deliveries is not None and where.outbox_table is not None
         outbox = backend("outbox", "aws")(
             tables,
             where.outbox_table,
@@ -111,6 +112,7 @@ class Deployed:
             state_table=where.state_db,
             root=root,
             targets=(EVENTS, ITEMS, QUEUE, KEPT),
+            sent=backend("sent", "aws")(tables, where.outbox_table, where.delivery_age) if keeps_sent else None,
             **({"grace": 0, "keep_all": True} if checked else {}),
         )
         engine = backend("engine", "aws")(self.clients, self.arns, payloads, root)

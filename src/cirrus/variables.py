@@ -43,6 +43,9 @@ TABLE = (
     Variable("CIRRUS_CLAIM_LEASE", "claim_lease", "how many seconds a claim that was not started stays untouched"),
     Variable("CIRRUS_LINEAGE", "lineage", "'on' keeps which executions were given and made which Items"),
     Variable("CIRRUS_KEEP_EVENTS", "keep_events", "'on' keeps events, a number does for so many seconds"),
+    Variable(
+        "CIRRUS_KEEP_DELIVERIES", "keep_deliveries", "'on' keeps what was sent, a number does for so many seconds"
+    ),
     Variable("CIRRUS_ATTENTION_INDEX", "attention_index", "'on' fills the index `attention` of the table of records"),
     Variable("CIRRUS_RECORD_AGES", "record_ages", "how many seconds records are kept, by end state: FAILED=7776000,…"),
     Variable("CIRRUS_LOG_LEVEL", "log_level", "how much functions log"),
@@ -73,6 +76,7 @@ class Variables:
     lineage: str | None = None
     attention_index: str | None = None
     keep_events: str | None = None
+    keep_deliveries: str | None = None
     record_ages: str | None = None
     log_level: str = "INFO"
 
@@ -86,6 +90,11 @@ class Variables:
     def event_age(self) -> int | None:
         """For how many microseconds events are kept, where they are; None for ever."""
         return None if self.keep_events in {None, ON} else int(self.keep_events or 0) * SECOND
+
+    @property
+    def delivery_age(self) -> int | None:
+        """For how many microseconds what was sent is kept, where it is; None for ever."""
+        return None if self.keep_deliveries in {None, ON} else int(self.keep_deliveries or 0) * SECOND
 
     @property
     def lease(self) -> int:
@@ -102,9 +111,10 @@ def read_variables(given: Mapping[str, str], source: str) -> Variables:
     lease = found.get("claim_lease", "120")
     if not lease.isdigit() or int(lease) < 1:
         problems.append(f"CIRRUS_CLAIM_LEASE: a whole number of seconds from 1 up is expected, not {lease!r}")
-    kept = found.get("keep_events", ON)
-    if kept != ON and not (kept.isdigit() and int(kept) > 0):
-        problems.append(f"CIRRUS_KEEP_EVENTS: 'on' or a number of seconds is expected, not {kept!r}")
+    for name in ("keep_events", "keep_deliveries"):
+        kept = found.get(name, ON)
+        if kept != ON and not (kept.isdigit() and int(kept) > 0):
+            problems.append(f"CIRRUS_{name.upper()}: 'on' or a number of seconds is expected, not {kept!r}")
     arn = found.get("base_workflow_arn", "arn:a:states:r:0:stateMachine:")
     if ":stateMachine:" not in arn:
         problems.append(f"CIRRUS_BASE_WORKFLOW_ARN: an ARN with ':stateMachine:' is expected, not {arn!r}")

@@ -14,6 +14,7 @@ from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.kept_events import KEPT, KeptEvents
 from cirrus.adapters.aws.lifecycle import LifecycleRules
 from cirrus.adapters.aws.outbox import QUEUE, DynamoOutbox
+from cirrus.adapters.aws.sent import Sent
 from cirrus.adapters.aws.state_db import DynamoStateDb
 from cirrus.adapters.aws.tables import Tables
 from cirrus.adapters.aws.topics import QueueTarget
@@ -85,7 +86,8 @@ class Dynamo(PortsContract):
             queue = MemoryQueue(store, MemoryStateDb(store))
             payloads = MemoryPayloads(store, "test", lambda: AT)
             reads = Tables(clients)
-            outbox = DynamoOutbox(reads, sent, payloads, state_table=state, grace=0, keep_all=True)
+            ledger = Sent(reads, sent) if self.keeps_sent else None
+            outbox = DynamoOutbox(reads, sent, payloads, state_table=state, grace=0, keep_all=True, sent=ledger)
             kept = KeptEvents(reads, sent, settled=-1) if self.keeps_events else None
             subscriptions = Subscriptions((KEPT,), SUBSCRIPTIONS.items) if kept else SUBSCRIPTIONS
             state_db = (KeepingAtOnce if kept else DynamoStateDb)(
@@ -229,6 +231,24 @@ class TestFailuresWithTheIndex(Indexed, Dynamo, FailuresContract):
 
 class TestOutbox(Dynamo, OutboxContract):
     pass
+
+
+class TestOutboxThatKeepsWhatWasSent(Dynamo, OutboxContract):
+    keeps_sent = True
+
+    def test_what_was_sent_late_comes_in_its_place(self, ports: Ports) -> None:
+        ids = [payload_id(n) for n in range(6)]
+        ports.state_db.note([event(known) for known in ids])
+        taken = ports.outbox.take("events", 9, owner="o", now=AT, until=AT + 1)
+        for some in (taken[3:5], taken[:2], taken[5:], taken[2:3], taken[5:]):
+            assert len(ports.outbox.take("events", 9, owner="o", now=AT, until=AT + 1)) == len(
+                ports.outbox.entries(state="waiting")
+            )
+            ports.outbox.settle("o", [Attempted(one.id, AT) for one in some])
+        found = ports.outbox.entries(limit=4)
+        found += ports.outbox.entries(after=found[-1].id)
+        assert [(one.payload_id, one.state) for one in found] == [(known, "sent") for known in ids]
+        assert [one.payload_id for one in ports.outbox.entries(payload_id=ids[2], state="sent")] == [ids[2]]
 
 
 class TestItems(Dynamo, ItemsContract):

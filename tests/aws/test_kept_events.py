@@ -123,8 +123,32 @@ def test_deployment_that_keeps_none_says_so(scene: Scene) -> None:
     assert explain(without.where.home(checked=True), P).events == ()
 
 
+def test_what_was_sent_stays_on_the_ledger(scene: Scene, calls: Faults) -> None:
+    keeping = scene.with_variables(keep_events=None, keep_deliveries="86400")
+    process.handle(keeping.where, keeping.sqs_event(keeping.payload()), "o")
+    calls.counts.clear()
+    update_state.handle(keeping.where, failing(keeping), "o")
+    assert calls.counts["BatchWriteItem"] == 1  # with which its bundle goes, as it does anyway
+    outbox = keeping.where.home(checked=True).outbox
+    found = outbox.entries(payload_id=P)
+    assert [(one.target, one.kind, one.state, one.attempts) for one in found] == [("events", "event", "sent", 1)] * 3
+    assert [one.id for one in found] == sorted(one.id for one in found)
+    assert outbox.entries(state="waiting") == []
+    assert [(one.target, one.waiting, one.sent) for one in outbox.ledger()] == [("events", 0, 3)]
+    assert scene.where.home(checked=True).outbox.entries() == []  # without the setting they are not shown
+
+
+def test_what_is_kept_of_events_is_told_by_itself(scene: Scene) -> None:
+    keeping = scene.with_variables(keep_deliveries="on")
+    process.handle(keeping.where, keeping.sqs_event(keeping.payload()), "o")
+    assert [one.target for one in keeping.where.home().outbox.entries()] == ["events"] * 2
+    assert [one.target for one in keeping.where.home().outbox.ledger()] == ["events"]
+
+
 def test_wrong_age_is_named() -> None:
     given = dict.fromkeys(("CIRRUS_STATE_DB", "CIRRUS_PAYLOAD_BUCKET", "CIRRUS_PROCESS_QUEUE_URL"), "x")
     arn = {"CIRRUS_BASE_WORKFLOW_ARN": "arn:aws:states:r:0:stateMachine:"}
     with pytest.raises(ConfigError, match="CIRRUS_KEEP_EVENTS: 'on' or a number of seconds is expected, not 'ever'"):
         read_variables({**given, **arn, "CIRRUS_KEEP_EVENTS": "ever"}, "environment")
+    with pytest.raises(ConfigError, match="CIRRUS_KEEP_DELIVERIES: 'on' or a number of seconds is expected, not '0'"):
+        read_variables({**given, **arn, "CIRRUS_KEEP_DELIVERIES": "0"}, "environment")

@@ -152,6 +152,18 @@ def test_sparse_index_is_made_where_it_is_asked_for(tmp_path: Path) -> None:
     assert variables["CIRRUS_ATTENTION_INDEX"] == "on"
 
 
+def test_events_and_deliveries_are_kept_as_long_as_retention_says(tmp_path: Path) -> None:
+    more = 'keep_events = true\nkeep_deliveries = true\n\n[deployments.prod.retention]\nevents = "30d"\n'
+    made = deployer(small(tmp_path / "p", more))
+    resources = json.loads(made.template)["Resources"]
+    variables = resources["UpdateStateFunction"]["Properties"]["Environment"]["Variables"]
+    assert (variables["CIRRUS_KEEP_EVENTS"], variables["CIRRUS_KEEP_DELIVERIES"]) == (str(30 * 86_400), "on")
+    expiring = {"AttributeName": "expires", "Enabled": True}
+    assert resources["OutboxTable"]["Properties"]["TimeToLiveSpecification"] == expiring
+    assert not [one for one in made.unkept() if "retention" in one]
+    assert made.lint() == []
+
+
 def test_queues_have_dead_letter_queues(resources: dict[str, Any]) -> None:
     dead = {
         name: one["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]

@@ -22,7 +22,7 @@ LEAST_RECORD_DAYS = 90
 _ELSEWHERE = {
     "histories": "Step Functions keeps histories for 90 days, no more and no less",
     "events": "events go to their topic and are not kept, but where `keep_events` is set",
-    "deliveries": "what was sent is forgotten at once",
+    "deliveries": "what was sent is forgotten at once, but where `keep_deliveries` is set",
 }
 
 
@@ -38,9 +38,9 @@ def problems(layout: Layout) -> Iterator[str]:
 
 def unkept(layout: Layout) -> Iterator[str]:
     """What `retention` says and no service does."""
+    kept = {"events": layout.cloud.keep_events, "deliveries": layout.cloud.keep_deliveries}
     for name, reason in _ELSEWHERE.items():
-        kept = name == "events" and layout.cloud.keep_events
-        if layout.where.retention.get(name) and not kept:
+        if layout.where.retention.get(name) and not kept.get(name):
             yield f"retention.{name}: says nothing on AWS: {reason}"
     if len(set(_ages(layout, "logs").values())) > 1:
         yield "retention.logs: log groups know no end states: all logs are kept as long as the longest"
@@ -58,9 +58,9 @@ def record_ages(layout: Layout) -> str:
     return ",".join(f"{state}={math.ceil(age)}" for state, age in sorted(_ages(layout, "records").items()))
 
 
-def event_age(layout: Layout) -> str:
-    """For how many seconds events are kept, as functions read it."""
-    age = layout.where.retention.get("events")
+def kept_age(layout: Layout, name: str) -> str:
+    """For how many seconds `events` or `deliveries` are kept, as functions read it."""
+    age = layout.where.retention.get(name)
     return ON if age is None else str(math.ceil(age))
 
 

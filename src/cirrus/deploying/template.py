@@ -15,7 +15,7 @@ from cirrus.deploying.machines import add_machines
 from cirrus.deploying.messaging import add_ended, add_queues, add_topics
 from cirrus.deploying.permissions import Permissions, policy
 from cirrus.deploying.places import STATES, Places
-from cirrus.deploying.retention import event_age, record_ages
+from cirrus.deploying.retention import kept_age, record_ages
 from cirrus.deploying.storage import add_buckets, add_tables
 from cirrus.errors import ConfigError
 
@@ -59,6 +59,7 @@ def _add_code(template: Template, layout: Layout) -> None:
 
 def _variables(places: Places) -> dict[str, Any]:
     """What functions find in their environment, and the command line in the parameter store."""
+    keeps_sent = places.layout.cloud.keep_deliveries
     return {
         "CIRRUS_STATE_DB": Ref("StateTable"),
         "CIRRUS_OUTBOX_TABLE": Ref("OutboxTable"),
@@ -76,7 +77,8 @@ def _variables(places: Places) -> dict[str, Any]:
         "CIRRUS_VOCABULARY": places.layout.cloud.vocabulary,
         "CIRRUS_LOG_LEVEL": "INFO",
         **({"CIRRUS_LINEAGE": "on"} if places.layout.cloud.lineage else {}),
-        **({"CIRRUS_KEEP_EVENTS": event_age(places.layout)} if places.layout.cloud.keep_events else {}),
+        **({"CIRRUS_KEEP_EVENTS": kept_age(places.layout, "events")} if places.layout.cloud.keep_events else {}),
+        **({"CIRRUS_KEEP_DELIVERIES": kept_age(places.layout, "deliveries")} if keeps_sent else {}),
         **({"CIRRUS_ATTENTION_INDEX": "on"} if places.layout.cloud.attention_index else {}),
         **({"CIRRUS_RECORD_AGES": ages} if (ages := record_ages(places.layout)) else {}),
     }

@@ -99,6 +99,8 @@ CLOUD = (
     Setting("lineage", values.flag, False, "on AWS: keep which executions were given and made which Items"),
     Setting("keep_events", values.flag, False,
             "on AWS: keep events, for `retention.events` or for ever, so that `events` and `explain` show them"),
+    Setting("keep_deliveries", values.flag, False,
+            "on AWS: keep what was sent on the ledger, for `retention.deliveries` or for ever"),
     Setting("attention_index", values.flag, False,
             "on AWS: an index of the records that failed, are invalid or were aborted, for queries across workflows"),
     Setting("vocabulary", _one_of("COMPLETED", "SUCCEEDED"), "COMPLETED", "on AWS: the word for a good end"),
@@ -162,6 +164,7 @@ class Cloud:
     lineage: bool = False
     attention_index: bool = False
     keep_events: bool = False
+    keep_deliveries: bool = False
     vocabulary: str = "COMPLETED"
     tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,4 +1,5 @@
-"""The outbox port on DynamoDB: a row for each delivery that waits, by target and number; what was sent is deleted.
+"""The outbox port on DynamoDB: a row for each delivery that waits, by target and number. What was sent is deleted,
+and kept in another form where a deployment asks for that.
 
 What follows from ends is written in bundles (`bundle`) and delivered by their writer at once, out of memory: bundles
 are due for others only after a moment, so that a sweeper takes over what their writer dropped. Events that belong to
@@ -7,9 +8,11 @@ no end are held in memory alone (unless `keep_all`), and written down when they 
 
 from __future__ import annotations
 
+import heapq
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from cirrus.adapters.aws import attributes, bundle
@@ -17,6 +20,7 @@ from cirrus.adapters.aws import delivery_row as rows_of
 from cirrus.adapters.aws.attributes import Row, number, text
 from cirrus.adapters.aws.delivery_row import PARKED, Outgoing
 from cirrus.adapters.aws.numbers import next_number
+from cirrus.adapters.aws.sent import BELOW, Sent
 from cirrus.adapters.aws.tables import LAST_NUMBER, Tables
 from cirrus.core.execution_id import from_arn
 from cirrus.core.instant import SECOND
@@ -35,13 +39,14 @@ _SLACK = 60 * SECOND
 _MOST = 300_000
 _HOLD, _POINTER = "hold/", b'{"url":'
 _OTHERS = frozenset({bundle.TARGET, "pauses", "held", "campaigns", "index", "event-days"})
-_OTHERS_BELOW = (_HOLD, "held/", "campaign/", "item/", "event/", "event-feed/")
+_OTHERS_BELOW = (_HOLD, "held/", "campaign/", "item/", "event/", "event-feed/", BELOW)
+_UNTOLD = frozenset({"kept-events"})  # what is kept is told by itself
 
 
 class DynamoOutbox:
     """Deliveries in a table; `grace` is how long, in microseconds, only their writer delivers them (0: anybody).
 
-    `targets` are all that there are; where none are given, they are listed from the table.
+    `targets` are all that there are; where none are given, they are listed from the table. `sent` keeps what was sent.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class DynamoOutbox:
         grace: int = GRACE,
         keep_all: bool = False,
         targets: Collection[str] = (),
+        sent: Sent | None = None,
     ) -> None:
         self._tables = tables
         self._name = table
@@ -64,6 +70,7 @@ class DynamoOutbox:
         self._grace = grace
         self._keep_all = keep_all
         self._targets = tuple(targets)
+        self._sent = sent
         self._fresh: dict[int, Outgoing] = {}
         self._taken: dict[int, Outgoing] = {}
         self._held: set[str] = set()
@@ -222,9 +229,11 @@ class DynamoOutbox:
                 self._failed(one, result)
             elif one.written:
                 gone.append({"DeleteRequest": {"Key": rows_of.key(one.delivery.target, result.id)}})
+            if result.error is None and self._sent is not None and one.delivery.target not in _UNTOLD:
+                self._sent.note(one, result)
             self._close(one)
         if gone:
-            self._tables.write(self._table, gone)
+            self._tables.write(self._table, [*gone, *self._noted()])
         for target in targets & self._held:
             self.let_go(target, owner)
 
@@ -238,10 +247,13 @@ class DynamoOutbox:
             self._gone.append({"DeleteRequest": {"Key": rows_of.key(bundle.TARGET, one.bundle)}})
 
     def flush(self) -> None:
-        """Delete the bundles that this process has written and sent, all in one go."""
-        gone, self._gone = self._gone, []
+        """Delete the bundles that this process has written and sent, all in one go, and keep what was sent."""
+        gone, self._gone = [*self._gone, *self._noted()], []
         if gone:
             self._tables.write(self._table, gone)
+
+    def _noted(self) -> list[Row]:
+        return [] if self._sent is None else self._sent.rows()
 
     def _failed(self, one: Outgoing, result: Attempted) -> None:
         delivery = replace(one.delivery, attempts=one.delivery.attempts + int(result.tried))
@@ -280,15 +292,17 @@ class DynamoOutbox:
         return len(due), min(due, default=None)
 
     def ledger(self) -> list[Ledger]:
-        """The state of every target for which something waits or was parked; what was sent is not counted here."""
+        """The state of every target of which something waits or was parked, or is kept of what was sent."""
         found: dict[str, list[Entered]] = {}
         for one in self._entered(None):
             found.setdefault(one.target, []).append(one)
+        sent = {} if self._sent is None else {target: self._sent.count(target) for target in self._sent_to()}
+        found |= {target: [] for target, counted in sent.items() if counted and target not in found}
         return [
             Ledger(
                 target,
                 sum(one.state == "waiting" for one in entries),
-                0,
+                sent.get(target, 0),
                 sum(one.state == "parked" for one in entries),
                 next((one.error for one in reversed(entries) if one.error), None),
             )
@@ -304,13 +318,24 @@ class DynamoOutbox:
         after: int = 0,
         limit: int = 1000,
     ) -> list[Entered]:
-        """Deliveries that wait or are parked, one by one, by their ids; those after the id `after`."""
-        found = [
+        """Deliveries one by one, by their ids; those after the id `after`. Sent ones where they are kept."""
+        standing = self._entered(target) if state != "sent" else []
+        sent: Iterator[Entered] = iter(())
+        if self._sent is not None and state in {None, "sent"}:
+            sent = self._sent.entries(self._sent_to() if target is None else [target], after)
+        found = (
             one
-            for one in self._entered(target)
+            for one in heapq.merge(standing, sent, key=lambda one: one.id)
             if one.id > after and state in {None, one.state} and payload_id in {None, one.payload_id}
-        ]
-        return found[:limit]
+        )
+        return list(islice(found, limit))
+
+    def _sent_to(self) -> list[str]:
+        """The targets to which something may have been sent."""
+        if self._targets:
+            return [one for one in self._targets if one not in _UNTOLD]
+        names = self._tables.groups(self._table, "target", LAST_NUMBER) if self._name is not None else []
+        return [name.removeprefix(BELOW) for name in names if name.startswith(BELOW)]
 
     def _entered(self, target: str | None) -> list[Entered]:
         if self._name is None:
