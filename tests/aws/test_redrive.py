@@ -24,6 +24,7 @@ from cirrus.errors import ConfigError
 from cirrus.flow import campaign
 from cirrus.flow.process import process as decide
 from cirrus.flow.start import start
+from cirrus.flow.timeline import timeline
 from cirrus.ports.query import Query
 from cirrus.ports.state_db import Claim
 from tests.aws.faults import answer
@@ -44,6 +45,7 @@ class Redrives:
         self.inputs: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
         self.tokens: list[str] = []
+        self.history: list[dict[str, Any]] = []
         self.befall: Befall = lambda: None
 
     def __call__(self, session: Any) -> None:
@@ -51,6 +53,7 @@ class Redrives:
             ("StartExecution", self._started),
             ("DescribeExecution", self._described),
             ("RedriveExecution", self._redriven),
+            ("GetExecutionHistory", self._listed),
         ):
             session.register(f"before-send.sfn.{operation}", act)
 
@@ -80,6 +83,9 @@ class Redrives:
         }
         more = {"stopDate": 1_800_000_001.0, "error": "Oops", "cause": "it broke"} if status == "FAILED" else {}
         return answer(200, told | more, request)
+
+    def _listed(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        return answer(200, {"events": self.history}, request)
 
     def _redriven(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         asked = json.loads(request.body)
@@ -154,6 +160,38 @@ def test_execution_goes_on_and_ends_well(scene: Scene, engine: Redrives) -> None
     sweep.handle(scene.where, 60, "s")
     sweep.handle(scene.where, 60, "s")
     assert campaign.report(home, "again").counts == {"COMPLETED": 1}
+
+
+def test_timeline_tells_tries_before_and_after(scene: Scene, engine: Redrives) -> None:
+    failed(scene, engine, "a")
+    process.handle(scene.where, {"Records": feed(scene)}, "o")
+    engine.status[arn_of(scene)] = "SUCCEEDED"
+    entered = {"stateEnteredEventDetails": {"name": "cut"}}
+    wrong = {"error": "Oops", "cause": "it broke"}
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("ExecutionStarted", {}),
+        ("TaskStateEntered", entered),
+        ("TaskScheduled", {}),
+        ("TaskFailed", {"taskFailedEventDetails": {"resourceType": "lambda", "resource": "invoke", **wrong}}),
+        ("ExecutionFailed", {"executionFailedEventDetails": wrong}),
+        ("ExecutionRedriven", {"executionRedrivenEventDetails": {"redriveCount": 1}}),
+        ("TaskScheduled", {}),
+        ("TaskSucceeded", {}),
+        ("TaskStateExited", {"stateExitedEventDetails": {"name": "cut"}}),
+        ("FailStateEntered", {"stateEnteredEventDetails": {"name": "no"}}),
+        ("ExecutionFailed", {"executionFailedEventDetails": wrong}),
+        ("ExecutionRedriven", {"executionRedrivenEventDetails": {"redriveCount": 2}}),
+        ("FailStateEntered", {"stateEnteredEventDetails": {"name": "no"}}),
+    ]
+    engine.history = [
+        {"id": n, "previousEventId": n - 1, "timestamp": 1_800_000_000.0 + n, "type": kind, **details}
+        for n, (kind, details) in enumerate(told, 1)
+    ]
+    (run_,) = timeline(scene.where.home(checked=True), id_of("a")).runs
+    first = run_.steps[0]
+    assert (first.name, first.status, first.depth) == ("cut", "done", 0)
+    assert [(one.number, one.error) for one in first.tries] == [(1, "Oops: it broke"), (2, None)]
+    assert [(one.name, one.depth) for one in run_.steps[1:]] == [("no", 0), ("no", 0)]
 
 
 def test_first_end_that_is_told_again_is_not_the_second(scene: Scene, engine: Redrives) -> None:

@@ -139,6 +139,17 @@ def test_table_is_that_of_existing_deployments(resources: dict[str, Any]) -> Non
         assert named == {one["AttributeName"]: one["AttributeType"] for one in schema["AttributeDefinitions"]}
 
 
+def test_only_who_lets_executions_go_on_may(resources: dict[str, Any]) -> None:
+    roles = [
+        name
+        for name, one in resources.items()
+        if one["Type"] == "AWS::IAM::Role"
+        and any("states:RedriveExecution" in said["Action"] for said in statements(resources, name))
+    ]
+    assert {"ProcessFunctionRole", "SweepFunctionRole"} <= set(roles)
+    assert not {"UpdateStateFunctionRole", "ApiFunctionRole", "OperatorRole"} & set(roles)
+
+
 def test_sparse_index_is_made_where_it_is_asked_for(tmp_path: Path) -> None:
     from cirrus.adapters.aws.tables import state_schema
 

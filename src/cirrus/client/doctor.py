@@ -360,6 +360,9 @@ def _index(client: Client) -> Iterator[Diagnosis]:
     if index.on and not there:
         told = "CIRRUS_ATTENTION_INDEX is on, but the table of records has no index `attention` that can be asked"
         yield Diagnosis("index", BAD, told, again)
+    elif index.on and app.open_deployed(client.deployment).variables.outbox_table is None:
+        told = "the index `attention` is not used without CIRRUS_OUTBOX_TABLE, where it is said that it is complete"
+        yield Diagnosis("index", DOUBTFUL, told, again)
     elif index.on and not index.complete:
         told = "the index `attention` may lack older records: queries across workflows do without it"
         yield Diagnosis("index", DOUBTFUL, told, f"cirrus manage {client.name} migrate --apply")

@@ -116,6 +116,8 @@ def _steps(events: Iterable[Mapping[str, Any]], *, stopped: int | None) -> list[
             steps.append(step)
         elif kind.endswith("StateExited"):
             step = _left(step, event["stateExitedEventDetails"]["name"], at)
+        elif kind == "ExecutionRedriven" and step is not None and step.kind == "Fail":
+            step = step.outer  # it goes on by entering the state anew
         elif step is not None:
             _happened(step, kind, at, event)
         inside[event["id"]] = step

@@ -33,7 +33,11 @@ _PAUSE_ON_AWS = 3.0
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Queue at most so many a second.")
 @click.option("--max-running", type=click.IntRange(1), help="Have at most so many under way at once.")
 @priority_option
-@click.option("--from-failed-step", is_flag=True, help="Take over the outputs of steps that had finished.")
+@click.option(
+    "--from-failed-step",
+    is_flag=True,
+    help="Take over the outputs of steps that had finished; on AWS the same execution goes on.",
+)
 @click.option("--name", help="A name for the campaign; by default its time.")
 @click.option("--wait", is_flag=True, help="Follow it to its end. The exit code is 10 if some still fail.")
 @raw_option
