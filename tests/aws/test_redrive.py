@@ -293,7 +293,11 @@ def test_what_cannot_go_on_is_told_and_stays_as_it_is(scene: Scene, engine: Redr
     before = record_of(scene)
     assert feed(scene) == []
     sweep.handle(scene.where, 60, "s")
-    counts = campaign.report(scene.where.home(), "again").counts
+    report = campaign.report(scene.where.home(), "again")
+    counts = report.counts
+    (failing,) = report.failing
+    assert failing.kind is not None
+    assert (failing.count, failing.kind.message) == (2, "Oops: it broke")
     assert counts[f"cannot go on: {reason}"] == 1
     assert sum(n for what, n in counts.items() if "express" in what and "too old" in what) == 1
     assert record_of(scene) == before

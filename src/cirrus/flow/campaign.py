@@ -259,7 +259,7 @@ def _release(home: Home, campaign: Campaign, members: list[Member], now: int, fe
         elif record.run != member.execution_id:
             skipped.append(Outcome(member.number, _MOVED))
         elif (why := _obstacle(home, campaign, record)) is not None:
-            skipped.append(Outcome(member.number, f"{_CANNOT}: {why}"))
+            skipped.append(Outcome(member.number, f"{_CANNOT}: {why}", record.fingerprint))  # it still fails
         else:
             body = rerun_with(text, campaign.options, record.execution_id or "")
             message = Message(body, member.payload_id, campaign.options.priority, member.execution_id)

@@ -42,7 +42,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a member: the state of its record, or why it was not run; of a failure also its kind."""
+    """What became of a member: the state of its record, or why it was not run; of what fails also its kind."""
 
     number: int
     what: str
@@ -98,4 +98,4 @@ class Campaigns(Protocol):
         """How many members have which outcome; `waiting` and `running` count those that have none."""
 
     def failing(self, name: str) -> list[Failing]:
-        """The members that failed, by the kind of failure, the most frequent first."""
+        """The members that failed, or still do, by the kind of failure, the most frequent first."""

@@ -68,6 +68,14 @@ class CampaignsContract(PortsContract):
         assert found is not None
         assert found.fed == AT + 7
 
+    def test_member_that_was_not_run_and_still_fails_is_failing(self, ports: Ports) -> None:
+        finish(ports.state_db, PAIRS[0][0], State.FAILED, kind=KIND)
+        ports.campaigns.begin(ONE)
+        ports.campaigns.add("one", PAIRS[:2])
+        ports.campaigns.settle("one", [Outcome(0, "cannot go on: too old", KIND.fingerprint), Outcome(1, "moved on")])
+        assert ports.campaigns.counts("one") == {"cannot go on: too old": 1, "moved on": 1}
+        assert ports.campaigns.failing("one") == [Failing(KIND, 1, PAIRS[0][0])]
+
     def test_a_state_changes_from_those_that_are_named_only(self, ports: Ports) -> None:
         ports.campaigns.begin(ONE)
         paused = CampaignState.PAUSED

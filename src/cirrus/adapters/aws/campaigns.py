@@ -146,7 +146,7 @@ class DynamoCampaigns:
             for row in self._standing(name, list(told)):
                 one = told[int(row["id"]["N"])]
                 more = {"outcome": text(one.what)} | ({"fingerprint": text(one.fingerprint)} if one.fingerprint else {})
-                moves.append((row, "failed" if one.what in _FAILED else "done", more))
+                moves.append((row, "failed" if one.what in _FAILED or one.fingerprint else "done", more))
                 counts["running" if _where(row) == "open" else "waiting"] -= 1
                 counts[one.what] += 1
             if moves:
@@ -191,7 +191,7 @@ class DynamoCampaigns:
         return _counts(row) if row else {}
 
     def failing(self, name: str) -> list[Failing]:
-        """The members that failed, by the kind of failure, the most frequent first."""
+        """The members that failed, or still do, by the kind of failure, the most frequent first."""
         groups: dict[str, list[str]] = {}
         for row in self._rows(_place(name, "failed")) if self._name is not None else ():
             groups.setdefault(row.get("fingerprint", {}).get("S", ""), []).append(row["payload_id"]["S"])

@@ -102,10 +102,10 @@ class MemoryCampaigns:
         return Counter(_standing(one) for one in self._members(name))
 
     def failing(self, name: str) -> list[Failing]:
-        """The members that failed, by the kind of failure, the most frequent first."""
+        """The members that failed, or still do, by the kind of failure, the most frequent first."""
         groups: dict[str | None, list[str]] = {}
         for one in self._members(name):
-            if one.outcome and one.outcome.what in _FAILED:
+            if one.outcome and (one.outcome.what in _FAILED or one.outcome.fingerprint):
                 groups.setdefault(one.outcome.fingerprint, []).append(one.member.payload_id)
         with self._store.reading() as tables:
             found = [Failing(tables.kinds.get(key or ""), len(ids), ids[0]) for key, ids in groups.items()]

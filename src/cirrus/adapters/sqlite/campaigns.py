@@ -122,11 +122,12 @@ class SqliteCampaigns:
         return {row[0]: row[1] for row in self._db.rows(f"{sql} GROUP BY 1", (name,))}
 
     def failing(self, name: str) -> list[Failing]:
-        """The members that failed, by the kind of failure, the most frequent first."""
+        """The members that failed, or still do, by the kind of failure, the most frequent first."""
         sql = (
             "SELECT count(*), min(m.payload_id), f.workflow, f.step, f.message FROM members m"
             " JOIN campaigns c ON c.id = m.campaign LEFT JOIN failures f ON f.fingerprint = m.fingerprint"
-            " WHERE c.name = ? AND m.outcome IN ('FAILED', 'INVALID') GROUP BY m.fingerprint ORDER BY 1 DESC"
+            " WHERE c.name = ? AND (m.outcome IN ('FAILED', 'INVALID') OR m.fingerprint IS NOT NULL)"
+            " GROUP BY m.fingerprint ORDER BY 1 DESC"
         )
         rows = self._db.rows(sql, (name,))
         return [Failing(FailureKind(*kind) if kind[0] is not None else None, n, one) for n, one, *kind in rows]
