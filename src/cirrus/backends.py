@@ -50,6 +50,8 @@ _CLASSES = {
     ("sent", "aws"): "cirrus.adapters.aws.sent:Sent",
     ("attention", "aws"): "cirrus.adapters.aws.attention:Attention",
     ("uses", "aws"): "cirrus.adapters.aws.uses:ItemUses",
+    ("slots", "aws"): "cirrus.adapters.aws.slots:Slots",
+    ("turns", "aws"): "cirrus.adapters.aws.turns:Turns",
     ("pauses", "aws"): "cirrus.adapters.aws.held:Held",
     ("unit", "aws"): "cirrus.adapters.aws.single_calls:SingleCalls",
     ("vocabulary", "said"): "cirrus.adapters.aws.attributes:Said",

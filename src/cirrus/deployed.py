@@ -15,6 +15,7 @@ from typing import Any
 from cirrus.backends import backend
 from cirrus.core.execution_id import Arns
 from cirrus.core.instant import SECOND
+from cirrus.core.throttle import Throttle
 from cirrus.flow.home import Home, Limits, Workflows
 from cirrus.ports.objects import Objects
 from cirrus.ports.outbox import Subscriptions
@@ -52,9 +53,15 @@ class Deployed:
     chance: Callable[[], int] = lambda: secrets.randbits(63)
     declared: Mapping[str, Any] = field(default_factory=dict)
 
+    def slots(self) -> Any:
+        """The limits of workflows and collections, kept where there is a table for them."""
+        tables = backend("tables", "aws")(self.clients)
+        return backend("slots", "aws")(tables, self.variables.outbox_table, self.variables.throttle)
+
     def queue(self) -> Any:
         """The deployment's queue."""
-        where = self.variables
+        where, slots = self.variables, self.slots()
+        tables = backend("tables", "aws")(self.clients)
         return backend("queue", "aws")(
             self.clients,
             where.process_queue_url,
@@ -62,6 +69,7 @@ class Deployed:
             bulk=where.bulk_queue_url,
             dead=where.dead_queue_url,
             held=_held(self.clients, where.outbox_table),
+            turns=backend("turns", "aws")(tables, where.outbox_table, slots) if where.outbox_table else None,
             root=where.payload_root,
         )
 
@@ -142,6 +150,8 @@ class Deployed:
             ages=where.ages,
             attention=self.attention(),
             kept=kept,
+            slots=self.slots(),
+            waiting=None if event is None else inside,
             uses=backend("uses", "aws")(tables, where.outbox_table) if where.lineage and where.outbox_table else None,
         )
         queue.announce = state_db.note
@@ -169,6 +179,7 @@ class Deployed:
             chance=self.chance,
             changes=lambda: 0,
             root=root,
+            throttle=where.throttle if checked else Throttle(),
             limits=replace(Limits(), lease=where.lease, unseen=_UNSEEN),
             engine=engine,
             arns=self.arns,

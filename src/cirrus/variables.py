@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cirrus.core.instant import SECOND
 from cirrus.core.state import State
+from cirrus.core.throttle import Throttle, read_limits
 from cirrus.errors import ConfigError
 
 ON = "on"
@@ -48,6 +49,7 @@ TABLE = (
     ),
     Variable("CIRRUS_ATTENTION_INDEX", "attention_index", "'on' fills the index `attention` of the table of records"),
     Variable("CIRRUS_RECORD_AGES", "record_ages", "how many seconds records are kept, by end state: FAILED=7776000,…"),
+    Variable("CIRRUS_LIMITS", "limits", 'limits of workflows and collections: {"workflows": {"NAME": [20, "5/s"]}, …}'),
     Variable("CIRRUS_LOG_LEVEL", "log_level", "how much functions log"),
 )
 
@@ -78,6 +80,7 @@ class Variables:
     keep_events: str | None = None
     keep_deliveries: str | None = None
     record_ages: str | None = None
+    limits: str | None = None
     log_level: str = "INFO"
 
     @property
@@ -95,6 +98,11 @@ class Variables:
     def delivery_age(self) -> int | None:
         """For how many microseconds what was sent is kept, where it is; None for ever."""
         return None if self.keep_deliveries in {None, ON} else int(self.keep_deliveries or 0) * SECOND
+
+    @property
+    def throttle(self) -> Throttle:
+        """The limits on what begins, of workflows and collections; ValueError if they are none."""
+        return read_limits(self.limits or "")
 
     @property
     def lease(self) -> int:
@@ -123,6 +131,10 @@ def read_variables(given: Mapping[str, str], source: str) -> Variables:
         _ = variables.ages
     except ValueError:
         problems.append(f"CIRRUS_RECORD_AGES: FAILED=7776000,… is expected, not {variables.record_ages!r}")
+    try:
+        _ = variables.throttle
+    except ValueError as error:
+        problems.append(f"CIRRUS_LIMITS: {error}")
     if problems:
         raise ConfigError(source, problems)
     return variables

@@ -104,3 +104,12 @@ def unprocessed(request: AWSPreparedRequest) -> AWSResponse:
     request.headers["Content-Length"] = str(len(request.body))
     told = json.loads(URLLib3Session().send(request).content)
     return answer(200, {**told, **left}, request)
+
+
+def conflicting(request: AWSPreparedRequest) -> AWSResponse:
+    """A transaction that met another one about the same row, and did nothing."""
+    given = json.loads(request.body)
+    number = len(given.get("TransactItems") or given.get("TransactStatements"))
+    reasons = [{"Code": "TransactionConflict"}, *[{"Code": "None"}] * (number - 1)]
+    told = {"__type": "TransactionCanceledException", "message": "conflict", "CancellationReasons": reasons}
+    return answer(400, told, request)

@@ -331,12 +331,12 @@ class History:
 
 def test_doctor_looks_a_deployment_over(scene: Scene, cirrus: Callable[..., Any], tmp_path: Path) -> None:
     with (tmp_path / "project/cirrus.toml").open("a") as file:
-        file.write("\n[collections.scenes]\nmax_running = 3\n")
+        file.write('\n[tasks.cut]\nhandler = "tasks.cut:cut"\nrate = "3/s"\n')
     process.handle(scene.where, scene.sqs_event("{no json"), "o")
     told = [json.loads(line) for line in doctor(tmp_path / "project")]
     found = {(one["check"], one["status"]): one["found"] for one in told}
     assert ("aws", "problem") not in found
-    assert "collections.scenes.max_running: is not kept on AWS" in found["guarantees", "warning"]
+    assert "tasks.cut.rate: is not kept on AWS" in found["guarantees", "warning"]
     assert "no valid JSON" in found["quarantine", "warning"] or "JSON" in found["quarantine", "warning"]
     scene.clients("ssm").delete_parameter(Name=f"/{scene.where.variables.prefix}cirrus/CIRRUS_OUTBOX_TABLE")
     told = [json.loads(line) for line in doctor(tmp_path / "project")]

@@ -51,8 +51,8 @@ class Recorder:
 
 
 def _tables(operation: str, params: Any) -> Iterator[tuple[str, str]]:
-    if operation == "BatchExecuteStatement":
-        for one in params["Statements"]:
+    if operation in {"BatchExecuteStatement", "ExecuteTransaction"}:
+        for one in params.get("Statements") or params["TransactStatements"]:
             verb, _, rest = one["Statement"].partition(" ")
             yield f"dynamodb:{VERBS[verb]}", rest.split('"')[1]
     elif operation == "TransactWriteItems":
@@ -157,4 +157,24 @@ def test_calls_are_allowed(scene: Scene, resources: dict[str, Any]) -> None:
         ("SweepFunctionRole", run_sweep),
     ]
     missing = {role: sorted(recorded(scene, act) - allowed(resources, role, scene)) for role, act in steps}
+    assert {role: calls for role, calls in missing.items() if calls} == {}
+
+
+def test_calls_about_limits_are_allowed(scene: Scene, resources: dict[str, Any]) -> None:
+    limits = scene.with_variables(limits='{"workflows":{"w":[1,"100/s"]}}')
+
+    def begin(given: Scene) -> None:
+        process.handle(given.where, given.sqs_event(given.payload(), given.payload("b")), "o")
+
+    def finish(given: Scene) -> None:
+        assert update_state.handle(given.where, ended(given), "o")["written"] == 1
+
+    steps: list[tuple[str, Callable[[Scene], None]]] = [
+        ("SweepFunctionRole", run_sweep),
+        ("ProcessFunctionRole", begin),
+        ("UpdateStateFunctionRole", finish),
+        ("OperatorRole", run_operator),
+        ("SweepFunctionRole", run_sweep),
+    ]
+    missing = {role: sorted(recorded(limits, act) - allowed(resources, role, scene)) for role, act in steps}
     assert {role: calls for role, calls in missing.items() if calls} == {}

@@ -315,14 +315,24 @@ def test_what_aws_does_not_keep_is_told(tmp_path: Path) -> None:
         deployer(small(tmp_path / "p", '\n[deployments.prod.retention]\nrecords = { FAILED = "30d" }\n'))
     more = '\n[deployments.prod.retention]\nhistories = "30d"\nevents = "5d"\n'
     more += 'logs = { FAILED = "90d", COMPLETED = "7d" }\n'
-    more += '[workflows.greet]\nmax_running = 3\n[collections.scenes]\nrate = "10/s"\n'
+    more += '[tasks.cut]\nhandler = "tasks.cut:cut"\nrate = "10/s"\n'
     assert [one.partition(": ")[0] for one in deployer(small(tmp_path / "q", more)).unkept()] == [
-        "workflows.greet.max_running",
-        "collections.scenes.rate",
+        "tasks.cut.rate",
         "retention.histories",
         "retention.events",
         "retention.logs",
     ]
+
+
+def test_functions_are_told_of_limits(tmp_path: Path) -> None:
+    more = '\n[workflows.greet]\nmax_running = 3\n[collections."*"]\nrate = "10/s"\n'
+    made = json.loads(deployer(small(tmp_path / "p", more)).template)["Resources"]
+    for function in ("ProcessFunction", "UpdateStateFunction", "SweepFunction"):
+        told = made[function]["Properties"]["Environment"]["Variables"]["CIRRUS_LIMITS"]
+        assert json.loads(told) == {"workflows": {"greet": [3, None]}, "collections": {"*": [None, "10/s"]}}
+    many = "\n".join(f"[collections.c{n:050d}]\nmax_running = 1" for n in range(40))
+    with pytest.raises(ConfigError, match="take more than 2000 bytes"):
+        deployer(small(tmp_path / "q", f"\n{many}\n"))
 
 
 def test_buckets_may_be_brought(tmp_path: Path) -> None:

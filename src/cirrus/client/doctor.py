@@ -341,7 +341,7 @@ def _guarantees(client: Client) -> Iterator[Diagnosis]:
     variables = app.open_deployed(client.deployment).variables
     if variables.outbox_table is None:
         told = "without CIRRUS_OUTBOX_TABLE what an end must send can be lost with the function that wrote the end"
-        advice = "deploy it with `cirrus deploy`, or make the table and name it: campaigns and pauses need it, too"
+        advice = "deploy it with `cirrus deploy`, or make the table and name it: campaigns, pauses, limits need it, too"
         yield Diagnosis("guarantees", DOUBTFUL, told, advice)
     else:
         yield Diagnosis("guarantees", GOOD, "what an end must send is written with it")

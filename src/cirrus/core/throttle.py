@@ -6,6 +6,7 @@ the average never exceeds the rate, and after a pause no more than a quarter of 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,24 +26,27 @@ class Rate:
     interval: float
     text: str = ""
 
-    def free(self, debt: int | None, now: int) -> int:
-        """How many may begin now; `debt` is the instant until which earlier ones are still paid off."""
-        return max(0, int((now + self._most() - self._since(debt, now)) // self.interval))
+    def free(self, debt: int | None, now: int, burst: int = _BURST) -> int:
+        """How many may begin now; `debt` is the instant until which earlier ones are still paid off.
 
-    def spend(self, debt: int | None, now: int, number: int) -> int:
+        What `burst` microseconds allow may begin at once.
+        """
+        return max(0, int((now + self._most(burst) - self._since(debt, now, burst)) // self.interval))
+
+    def spend(self, debt: int | None, now: int, number: int, burst: int = _BURST) -> int:
         """The debt once `number` more have begun."""
-        return round(self._since(debt, now) + number * self.interval)
+        return round(self._since(debt, now, burst) + number * self.interval)
 
     def again(self, debt: int | None, now: int) -> int:
         """The instant at which one may begin."""
         return max(now, round(self._since(debt, now) + self.interval - self._most()))
 
-    def _most(self) -> float:
-        return max(self.interval, _BURST)
+    def _most(self, burst: int = _BURST) -> float:
+        return max(self.interval, burst)
 
-    def _since(self, debt: int | None, now: int) -> float:
+    def _since(self, debt: int | None, now: int, burst: int = _BURST) -> float:
         """A debt that reaches further than any can was made before the clock was set back."""
-        return float(now) if debt is None else min(max(debt, now), now + self._most())
+        return float(now) if debt is None else min(max(debt, now), now + self._most(burst))
 
 
 def parse_rate(text: str) -> Rate:
@@ -83,6 +87,29 @@ class Throttle:
         limit = self.collections.get(collections) or self.collections.get(EACH)
         if limit is not None and collections:
             yield f"collections {collections}", limit
+
+
+def write_limits(throttle: Throttle) -> str:
+    """The limits on executions as JSON, for functions elsewhere; empty where there are none."""
+    tables = {"workflows": throttle.workflows, "collections": throttle.collections}
+    told = {
+        kind: {name: [limit.running, limit.rate.text if limit.rate else None] for name, limit in sorted(table.items())}
+        for kind, table in tables.items()
+        if table
+    }
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=False) if told else ""
+
+
+def read_limits(text: str) -> Throttle:
+    """The limits that `write_limits` wrote; ValueError says what is accepted."""
+    try:
+        found: dict[str, dict[str, Limit]] = {
+            kind: {name: Limit(running, parse_rate(rate) if rate else None) for name, (running, rate) in table.items()}
+            for kind, table in (json.loads(text) if text else {}).items()
+        }
+        return Throttle(**found)
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError(f'{text!r} are no limits: {{"workflows": {{"NAME": [20, "5/s"]}}}} is expected') from None
 
 
 DEPLOYMENT, WORKFLOW, COLLECTIONS = "deployment", "workflow", "collections"

@@ -14,6 +14,7 @@ from typing import Any
 
 from cirrus.core.execution_id import ACCOUNT
 from cirrus.core.reserved import POST_BATCH, PRE_BATCH
+from cirrus.core.throttle import write_limits
 from cirrus.errors import CirrusError, ConfigError
 from cirrus.ports.compute import TaskSpec
 from cirrus.settings import Deployment, Project
@@ -37,6 +38,8 @@ _FARGATE = {
     16.0: (32_768, 122_880),
 }
 _FARGATE_STEP = {8.0: 4096, 16.0: 8192}
+
+_LIMITS_BYTES = 2_000  # Lambda has 4 KB for all variables together
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,9 @@ def _problems(found: Layout) -> Iterator[str]:
         yield from _function_problems(found.tasks[name])
     for name in found.jobs:
         yield from _job_problems(found, name)
+    if len(write_limits(found.project.throttle).encode()) > _LIMITS_BYTES:
+        told = f"limits of workflows and collections take more than {_LIMITS_BYTES} bytes, too much for functions"
+        yield f"{told}: say '*' for what is alike"
     if found.jobs and not found.cloud.subnets:
         yield f"deployments.{found.where.name}.subnets: Batch needs subnets and security_groups to run jobs in"
 

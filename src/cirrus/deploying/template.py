@@ -7,6 +7,7 @@ from typing import Any
 
 from troposphere import Output, Parameter, Ref, Sub, Template, iam, ssm
 
+from cirrus.core.throttle import write_limits
 from cirrus.deploying.alarms import add_alarms
 from cirrus.deploying.batch import add_jobs
 from cirrus.deploying.functions import CONTROL_CODE, TASK_CODE, Functions
@@ -80,6 +81,7 @@ def _variables(places: Places) -> dict[str, Any]:
         **({"CIRRUS_KEEP_EVENTS": kept_age(places.layout, "events")} if places.layout.cloud.keep_events else {}),
         **({"CIRRUS_KEEP_DELIVERIES": kept_age(places.layout, "deliveries")} if keeps_sent else {}),
         **({"CIRRUS_ATTENTION_INDEX": "on"} if places.layout.cloud.attention_index else {}),
+        **({"CIRRUS_LIMITS": limits} if (limits := write_limits(places.layout.project.throttle)) else {}),
         **({"CIRRUS_RECORD_AGES": ages} if (ages := record_ages(places.layout)) else {}),
     }
 

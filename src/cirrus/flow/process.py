@@ -186,9 +186,9 @@ def _skip(home: Home, message: Taken, payload: Payload, record: Record, kind: Ev
 
 
 def _claim(home: Home, claims: Sequence[_Claimed], now: int) -> list[Begun]:
-    """The executions whose claims were granted; the others were claimed in the same moment by someone else."""
+    """The executions whose claims were granted; others were claimed just then by someone else, or must wait."""
     granted = home.state_db.claim([one.claim for one in claims])
-    lost = [one for one, ours in zip(claims, granted, strict=True) if not ours]
+    lost = [one for one, ours in zip(claims, granted, strict=True) if ours is False]
     if lost:
         kinds = [EventType.ALREADY_CLAIMED]
         events = [event for one in lost for event in _events(home, kinds, one.payload, None, now)]

@@ -159,10 +159,11 @@ class StateDb(Protocol):
     def get(self, payload_ids: Sequence[str]) -> dict[str, Record]:
         """The records of these ids; one that is missing in the answer does not exist."""
 
-    def claim(self, claims: Sequence[Claim]) -> list[bool]:
+    def claim(self, claims: Sequence[Claim]) -> Sequence[bool | None]:
         """Grant each claim whose record is as it was read; of any number that try at once exactly one wins.
 
-        A granted claim resets `last_error` and `outputs`, stamps `claimed_at` and appends its execution.
+        A granted claim resets `last_error` and `outputs`, stamps `claimed_at` and appends its execution. None where
+        this store keeps limits itself, and there is no room: nothing is written, and the message waits for its turn.
         """
 
     def start(self, starts: Sequence[Start]) -> list[bool]:

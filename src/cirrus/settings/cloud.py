@@ -211,18 +211,9 @@ def misplaced(home: str, table: Mapping[str, Any]) -> Iterator[str]:
 
 def unkept(throttle: Throttle) -> Iterator[str]:
     """The limits of a project that a deployment on AWS does not keep, and what there is instead."""
-    for kind in ("workflows", "collections", "tasks"):
-        for name, limit in getattr(throttle, kind).items():
-            own = {"max_running": kind != "tasks" and limit.running, "rate": limit.rate}
-            for key in (key for key, value in own.items() if value):
-                yield f"{kind}.{name}.{key}: is not kept on AWS: {_INSTEAD[kind]}"
-
-
-_INSTEAD = {
-    "workflows": "limit its tasks by `concurrency`, and calls of `process` by `process_at_once`",
-    "collections": "limit the tasks by `concurrency`, and calls of `process` by `process_at_once`",
-    "tasks": "limit the task by `concurrency`",
-}
+    for name, limit in throttle.tasks.items():
+        if limit.rate:
+            yield f"tasks.{name}.rate: is not kept on AWS: limit the task by `concurrency`, or its workflows by `rate`"
 
 
 def megabytes(size: int) -> int:

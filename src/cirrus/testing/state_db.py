@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -112,12 +112,12 @@ class StateDbContract(PagesContract, EventsContract):
         rivals = [connect() for _ in range(WRITERS)]
         ids = [payload_id(n) for n in range(20)]
 
-        def rush(n: int) -> list[bool]:
+        def rush(n: int) -> list[bool | None]:
             wanted = [claim(known, execution_id=f"{known}-{n}") for known in ids]
             return [granted for one in wanted for granted in rivals[n].state_db.claim([one])]
 
         answers = at_once([partial(rush, n) for n in range(WRITERS)])
-        assert [sum(column) for column in zip(*answers, strict=True)] == [1] * len(ids)
+        assert [sum(map(bool, column)) for column in zip(*answers, strict=True)] == [1] * len(ids)
         records = rivals[0].state_db.get(ids)
         for column, known in enumerate(ids):
             winner = next(n for n in range(WRITERS) if answers[n][column])
@@ -126,10 +126,10 @@ class StateDbContract(PagesContract, EventsContract):
     def test_of_many_claims_of_an_ended_record_exactly_one_wins(self, connect: Connect) -> None:
         rivals = [connect() for _ in range(WRITERS)]
         before = finish(rivals[0].state_db, P, State.FAILED)
-        jobs: list[Callable[[], list[bool]]] = [
+        jobs: list[Callable[[], Sequence[bool | None]]] = [
             partial(one.state_db.claim, [claim(P, before, execution_id=f"e{n}")]) for n, one in enumerate(rivals)
         ]
-        assert sum(granted for answer in at_once(jobs) for granted in answer) == 1
+        assert sum(bool(granted) for answer in at_once(jobs) for granted in answer) == 1
         assert len(rivals[0].state_db.get([P])[P].executions) == 2
 
     def test_claim_settles_its_message_only_if_granted(self, ports: Ports) -> None:
@@ -156,7 +156,7 @@ class StateDbContract(PagesContract, EventsContract):
         rivals = [connect() for _ in range(WRITERS)]
         record = begin(rivals[0].state_db, P)
         jobs = [partial(one.state_db.start, [starting(record, owner=f"o{n}")]) for n, one in enumerate(rivals)]
-        assert sum(granted for answer in at_once(jobs) for granted in answer) == 1
+        assert sum(bool(granted) for answer in at_once(jobs) for granted in answer) == 1
 
     def test_start_is_refused_where_the_record_has_moved_on(self, ports: Ports) -> None:
         old = finish(ports.state_db, P, State.FAILED)
@@ -232,7 +232,7 @@ class StateDbContract(PagesContract, EventsContract):
             partial(one.state_db.conclude, [ending(record, next=(Message(b"%d" % n),), events=(event(P),))])
             for n, one in enumerate(rivals)
         ]
-        assert sum(granted for answer in at_once(jobs) for granted in answer) == 1
+        assert sum(bool(granted) for answer in at_once(jobs) for granted in answer) == 1
         self.forward(rivals[0])
         assert rivals[0].queue.depth() == 1
         assert len(self.told(rivals[0])) == 1

@@ -166,7 +166,14 @@ def kind(row: Mapping[str, Any]) -> FailureKind:
 
 
 def fresh(
-    payload_id: str, state: Row, at: int, arn: str, token: str, priority: int = 0, claimed_for: str | None = None
+    payload_id: str,
+    state: Row,
+    at: int,
+    arn: str,
+    token: str,
+    priority: int = 0,
+    claimed_for: str | None = None,
+    slots: Sequence[str] = (),
 ) -> Row:
     """The row of a payload that is claimed for the first time."""
     row = {
@@ -185,6 +192,8 @@ def fresh(
         row["priority"] = number(priority)
     if claimed_for:
         row["claimed_for"] = text(claimed_for)
+    if slots:
+        row["slots"] = texts(slots)
     known = full_id(payload_id)
     return row if known is None else {**row, "payload_id": text(known)}
 

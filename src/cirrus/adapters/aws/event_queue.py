@@ -7,9 +7,11 @@ topic, a direct call) cannot be given back: there an error tells the caller.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from cirrus.adapters.aws.queue import AFTER, SqsQueue
+from cirrus.adapters.aws.queue import AFTER, TURN, SqsQueue
+from cirrus.adapters.aws.turns import Turn, place, read_turn
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.payload_id import parse
 from cirrus.core.throttle import Pause
@@ -27,16 +29,32 @@ class EventQueue:
 
     def __init__(self, queue: SqsQueue, event: Any, call: str) -> None:
         self._queue = queue
-        self.given = list(_taken(event, queue.bulk, call))
+        self._turns: dict[str, Turn] = {}
+        self._first: dict[str, int] = {}
+        self._given_as: dict[str, str] = {}
+        self.given = [self._named(one, record) for one, record in _taken(event, queue.bulk, call)]
         self._open = {message.receipt for message in self.given}
         self._failed: set[str] = set()
+        self.waiting = 0
+
+    def _named(self, message: Taken, record: Mapping[str, Any]) -> Taken:
+        """A message under its own name, or where it has waited for a limit under the one that it had before."""
+        turn = read_turn(record.get("messageAttributes", {}).get(TURN, {}).get("stringValue"))
+        if turn is not None and turn.origin not in self._given_as:
+            message = replace(message, receipt=turn.origin, again=True)
+        if turn is not None:
+            self._turns[message.receipt] = turn
+        first = record.get("attributes", {}).get("ApproximateFirstReceiveTimestamp")
+        self._first |= {message.receipt: int(first)} if first else {}
+        self._given_as[message.receipt] = f"sqs:{record['messageId']}" if "messageId" in record else message.receipt
+        return message
 
     def answer(self) -> dict[str, Any]:
         """What the function returns to SQS: the messages that it is to give again.
 
         StoreError where a message failed that did not come from a queue.
         """
-        failed = sorted(self._failed | self._open)
+        failed = sorted(self._given_as[receipt] for receipt in self._failed | self._open)
         if any(not receipt.startswith("sqs:") for receipt in failed):
             raise StoreError(f"{len(failed)} of {len(self.given)} payloads could not be processed now: try again")
         return {"batchItemFailures": [{"itemIdentifier": receipt.removeprefix("sqs:")} for receipt in failed]}
@@ -52,8 +70,31 @@ class EventQueue:
         return self.given[: max(limit, 0)]
 
     def settle(self, receipts: Sequence[str]) -> None:
-        """Mark messages as dealt with."""
+        """Mark messages as dealt with; those whose turn had come give up their place."""
+        gone = [self._turns.pop(receipt) for receipt in receipts if receipt in self._turns]
+        if gone and self._queue.turns is not None:
+            self._queue.turns.gone(gone)
         self._open -= set(receipts)
+
+    def turned(self, receipt: str | None) -> bool:
+        """Whether a message has waited for its limits, and its turn has come."""
+        return receipt in self._turns
+
+    def wait(self, waiting: Sequence[tuple[str, str, str]]) -> None:
+        """Let messages wait for limits: each with the limit, its receipt and payload id."""
+        given = {message.receipt: message for message in self.given}
+        kept: list[tuple[Turn, Taken, str]] = []
+        left: list[Turn] = []
+        for name, receipt, payload_id in waiting:
+            turn = self._turns.pop(receipt, None)
+            here = replace(turn, name=name) if turn else Turn(name, place(self._first.get(receipt), receipt), receipt)
+            left += [turn] if turn is not None and turn != here else []
+            kept.append((here, given[receipt], payload_id))
+        self._queue.wait(kept)
+        if left and self._queue.turns is not None:
+            self._queue.turns.gone(left)
+        self.waiting += len(kept)
+        self._open -= {receipt for _, receipt, _ in waiting}
 
     def release(self, receipts: Sequence[str], visible: int = 0) -> None:
         """Have messages given again, when SQS does that."""
@@ -90,11 +131,11 @@ def _holding(pauses: Sequence[Pause], payload_id: str) -> Pause | None:
     return next((one for one in pauses if one.holds(parts.collections, parts.workflow)), None)
 
 
-def _taken(event: Any, bulk: str | None, call: str) -> Iterator[Taken]:
-    """The messages of an event of SQS or SNS, or the one that a direct call is."""
+def _taken(event: Any, bulk: str | None, call: str) -> Iterator[tuple[Taken, Mapping[str, Any]]]:
+    """The messages of an event of SQS or SNS, or the one that a direct call is; each with its record of SQS."""
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
-        yield Taken(f"call:{call}", unwrapped(encode(event)), 1, known=False, again=True)
+        yield Taken(f"call:{call}", unwrapped(encode(event)), 1, known=False, again=True), {}
         return
     for n, record in enumerate(records):
         if record.get("eventSource") == "aws:sqs":
@@ -103,12 +144,12 @@ def _taken(event: Any, bulk: str | None, call: str) -> Iterator[Taken]:
             body = unwrapped(str(record["body"]).encode())
             after = record.get("messageAttributes", {}).get(AFTER, {}).get("stringValue")
             name = f"sqs:{record['messageId']}"
-            yield Taken(name, body, attempts, -1 if low else 0, known=False, after=after, again=attempts > 1)
+            yield Taken(name, body, attempts, -1 if low else 0, known=False, after=after, again=attempts > 1), record
         elif "Sns" in record:
             name = f"sns:{record['Sns'].get('MessageId', call)}:{n}"
-            yield Taken(name, unwrapped(str(record["Sns"]["Message"]).encode()), 1, known=False, again=True)
+            yield Taken(name, unwrapped(str(record["Sns"]["Message"]).encode()), 1, known=False, again=True), {}
         else:
-            yield Taken(f"record:{call}:{n}", unwrapped(encode(record)), 1, known=False, again=True)
+            yield Taken(f"record:{call}:{n}", unwrapped(encode(record)), 1, known=False, again=True), {}
 
 
 def unwrapped(text: bytes) -> bytes:

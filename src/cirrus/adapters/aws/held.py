@@ -85,7 +85,7 @@ class Held:
     def hold(self, pause: Pause, messages: Sequence[HeldMessage]) -> None:
         """Keep messages until the pause is lifted."""
         target = HELD + pause.kind + "/" + pause.name
-        rows = [_row(target, one) for one in messages]
+        rows = [held_row(target, one, next_number()) for one in messages]
         scope = {**_key(SCOPES, pause.kind, pause.name), "kind": text(pause.kind), "name": text(pause.name)}
         scope["token"] = text(secrets.token_hex(8))
         self._tables.write(self._table, [{"PutRequest": {"Item": row}} for row in rows])
@@ -105,7 +105,7 @@ class Held:
         done = 0
         rows = self._rows(target)
         while done < most and (some := list(islice(rows, min(WRITE_BATCH, most - done)))):
-            queue([_held(row) for row in some])
+            queue([held_message(row) for row in some])
             keys = [{"DeleteRequest": {"Key": {name: row[name] for name in ("target", "id")}}} for row in some]
             self._tables.write(self._table, keys)
             done += len(some)
@@ -155,9 +155,10 @@ def _pause(row: Mapping[str, Any]) -> Pause:
     return Pause(row["kind"]["S"], row["name"]["S"], int(row["at"]["N"]), row["reason"]["S"])
 
 
-def _row(target: str, one: HeldMessage) -> Row:
+def held_row(target: str, one: HeldMessage, id_: int) -> Row:
+    """The row of a message that waits."""
     row = {
-        **delivery_row.key(target, next_number()),
+        **delivery_row.key(target, id_),
         "body": text(one.body.decode()),
         "payload_id": text(one.payload_id),
         "priority": number(one.priority),
@@ -165,6 +166,7 @@ def _row(target: str, one: HeldMessage) -> Row:
     return row | ({"after": text(one.after)} if one.after else {})
 
 
-def _held(row: Mapping[str, Any]) -> HeldMessage:
+def held_message(row: Mapping[str, Any]) -> HeldMessage:
+    """The message of a row."""
     after = row.get("after", {}).get("S")
     return HeldMessage(row["body"]["S"].encode(), row["payload_id"]["S"], int(row["priority"]["N"]), after)

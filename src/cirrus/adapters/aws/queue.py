@@ -16,6 +16,7 @@ from cirrus.adapters.aws.clients import Clients
 from cirrus.adapters.aws.faults import reported
 from cirrus.adapters.aws.held import Held, HeldMessage
 from cirrus.adapters.aws.tables import Tables
+from cirrus.adapters.aws.turns import Turn, Turns
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.jsontext import encode
 from cirrus.core.keys import invalid_key, oversized_key
@@ -28,7 +29,7 @@ BATCH = 10
 BATCH_BYTES = 262_144
 INLINE_BYTES = 250_000
 LONGEST = 43_200
-AFTER = "after"
+AFTER, TURN = "after", "turn"
 _ROUNDS = 5
 _PAUSE = 0.1
 _REASON = 500
@@ -53,6 +54,7 @@ class SqsQueue:
         bulk: str | None = None,
         dead: str | None = None,
         held: Held | None = None,
+        turns: Turns | None = None,
         root: str = "cirrus",
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -61,6 +63,7 @@ class SqsQueue:
         self.bulk = bulk
         self._dead = dead
         self.held = held or Held(Tables(clients), None)
+        self.turns = turns
         self.unsent: Callable[[], int] = lambda: 0
         self._payloads = payloads
         self.announce = announce
@@ -266,7 +269,10 @@ class SqsQueue:
         """About how many messages there are, leased ones and those that are held back included."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         found = [self._attributes(url, *names) for url in filter(None, (self._url, self.bulk))]
-        return sum(int(attributes[name]) for attributes in found for name in names) + self.held.waiting()
+        return sum(int(attributes[name]) for attributes in found for name in names) + self._held_back()
+
+    def _held_back(self) -> int:
+        return self.held.waiting() + (self.turns.waiting() if self.turns is not None else 0)
 
     def stirs(self) -> bool:
         """Whether there is a message, leased ones included."""
@@ -276,13 +282,13 @@ class SqsQueue:
         """ConfigError: SQS cannot tell what waits in a queue."""
         raise ConfigError("AWS", [f"a queue of SQS cannot be searched for {payload_id}"])
 
-    # ---------------------------------------------------------------- limits, which AWS has elsewhere
+    # ---------------------------------------------------------------- limits and pauses
 
     def spend(self, payload_ids: Sequence[str], throttle: Throttle, now: int) -> None:
-        """Nothing: rates are not kept on AWS, and deploying says so."""
+        """Nothing: a claim keeps what it leaves of rates in its own transaction."""
 
     def again(self, throttle: Throttle, now: int) -> int | None:
-        """Never: Lambda looks for itself."""
+        """Never: sweeps look for themselves."""
         return None
 
     def sort(self, receipts: Mapping[str, str]) -> set[str]:
@@ -308,6 +314,30 @@ class SqsQueue:
             for one, payload_id in messages
         ]
         self.held.hold(pause, kept)
+
+    def wait(self, waiting: Sequence[tuple[Turn, Taken, str]]) -> None:
+        """Keep messages, each with its turn and its payload id, until a limit has room."""
+        assert self.turns is not None
+        told = [
+            (turn, HeldMessage(self._carried(one.body).encode(), payload_id, one.priority, one.after))
+            for turn, one, payload_id in waiting
+        ]
+        self.turns.wait(told)
+
+    def waits_for_limits(self) -> bool:
+        """Whether messages wait for room in a limit."""
+        return self.turns is not None and self.turns.any()
+
+    def release_turns(self, now: int, names: Collection[str] | None = None) -> int:
+        """Queue again what limits have room for, of these names or of all; gives how many were queued."""
+        if self.turns is None or (names is not None and not names):
+            return 0
+        return self.turns.release(self._turned, now, names)
+
+    def _turned(self, turned: Sequence[tuple[Turn, HeldMessage]]) -> None:
+        for url in filter(None, (self._url, self.bulk)):
+            some = [(turn, one) for turn, one in turned if (url == self.bulk) == (one.priority < 0 and bool(self.bulk))]
+            self._send(url, [_with_turn(turn, one) for turn, one in some])
 
     def release_held(self, most: int) -> int:
         """Queue again what no pause holds any more, up to so many; gives how many were queued."""
@@ -353,6 +383,13 @@ def _fenced(message: Message) -> dict[str, Any]:
     if message.after is None:
         return {}
     return {"MessageAttributes": {AFTER: {"DataType": "String", "StringValue": message.after}}}
+
+
+def _with_turn(turn: Turn, one: HeldMessage) -> Entry:
+    """A message whose turn has come."""
+    told = {TURN: str(turn)} | ({AFTER: one.after} if one.after else {})
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in told.items()}
+    return {"MessageBody": one.body.decode(), "MessageAttributes": attributes}
 
 
 def _why(one: Rejected) -> dict[str, Any]:

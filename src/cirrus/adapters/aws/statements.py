@@ -6,7 +6,7 @@ A condition names the execution that must be the row's last. Rows that we claime
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from cirrus.adapters.aws import attributes as rows_of
@@ -42,19 +42,21 @@ class Statements:
         self._ages = ages
         self._attention = attention
 
-    def claim(self, claim: Claim, token: str) -> Statement:
-        """Make a row, or let it begin its next execution, if it is as it was read."""
+    def claim(self, claim: Claim, token: str, slots: Sequence[str] = ()) -> Statement:
+        """Make a row, or let it begin its next execution, if it is as it was read; it counts in these limits."""
         state = rows_of.state_updated(self._vocabulary, State.PROCESSING if claim.owner else State.CLAIMED, claim.at)
         arn = rows_of.arn_of(self._arns, claim.payload_id, claim.execution_id)
         if claim.redrive and claim.previous is not None:
-            return self._redrive(claim, claim.previous, state, arn, token)
+            return self._redrive(claim, claim.previous, state, arn, token, slots)
         if claim.previous is None:
-            row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority, claim.receipt)
+            row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority, claim.receipt, slots)
             members = ",".join(f"'{name}':?" for name in row)
             return f'INSERT INTO "{self._table}" VALUE {{{members}}}', list(row.values())
-        return self._advance(claim, claim.previous, state, arn, token)
+        return self._advance(claim, claim.previous, state, arn, token, slots)
 
-    def _redrive(self, claim: Claim, previous: Record, state: Row, arn: str, token: str) -> Statement:
+    def _redrive(
+        self, claim: Claim, previous: Record, state: Row, arn: str, token: str, slots: Sequence[str]
+    ) -> Statement:
         """Let the last execution go on, if it has not since the row was read."""
         now, known = rows_of.text(iso(claim.at)), rows_of.words(previous.state)
         where = f"({' OR '.join(['begins_with(state_updated, ?)'] * len(known))})"
@@ -72,6 +74,7 @@ class Statements:
             f'UPDATE "{self._table}" SET redriven = ? SET execution = ? SET runs = ? SET claim_token = ?'
             " SET state_updated = ? SET updated = ? SET claimed_at = ?"
             f"{' SET claimed_for = ?' if claim.receipt else ' REMOVE claimed_for'}"
+            f"{' SET slots = ?' if slots else ' REMOVE slots'}"
             f" {_FORGOTTEN} WHERE collections_workflow = ? AND itemids = ? AND {where}",
             [
                 rows_of.redriven(arn, claim.redrive),
@@ -82,13 +85,16 @@ class Statements:
                 now,
                 now,
                 *([rows_of.text(claim.receipt)] if claim.receipt else []),
+                *([rows_of.texts(slots)] if slots else []),
                 keys["collections_workflow"],
                 keys["itemids"],
                 *fenced,
             ],
         )
 
-    def _advance(self, claim: Claim, previous: Record, state: Row, arn: str, token: str) -> Statement:
+    def _advance(
+        self, claim: Claim, previous: Record, state: Row, arn: str, token: str, slots: Sequence[str]
+    ) -> Statement:
         now, runs = rows_of.text(iso(claim.at)), len(previous.executions)
         grown = "list_append(executions, ?)" if runs else "?"
         values = [
@@ -102,6 +108,7 @@ class Statements:
         ]
         values += [rows_of.number(claim.priority)] if claim.priority else []
         values += [rows_of.text(claim.receipt)] if claim.receipt else []
+        values += [rows_of.texts(slots)] if slots else []
         where, fenced = "", []
         if previous.execution_id is None:
             where = " AND (executions IS MISSING OR size(executions) = 0)"
@@ -120,15 +127,16 @@ class Statements:
             " SET state_updated = ? SET updated = ? SET claimed_at = ?"
             f"{' SET priority = ?' if claim.priority else ' REMOVE priority'}"
             f"{' SET claimed_for = ?' if claim.receipt else ' REMOVE claimed_for'}"
+            f"{' SET slots = ?' if slots else ' REMOVE slots'}"
             f" {_FORGOTTEN} REMOVE redriven WHERE collections_workflow = ? AND itemids = ?{where}",
             [*values, keys["collections_workflow"], keys["itemids"], *fenced],
         )
 
-    def revive(self, claim: Claim, token: str) -> Statement:
+    def revive(self, claim: Claim, token: str, slots: Sequence[str] = ()) -> Statement:
         """A record in the place of its tombstone, whose earlier executions stay."""
         state = rows_of.state_updated(self._vocabulary, State.PROCESSING if claim.owner else State.CLAIMED, claim.at)
         arn = rows_of.arn_of(self._arns, claim.payload_id, claim.execution_id)
-        row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority, claim.receipt)
+        row = rows_of.fresh(claim.payload_id, state, claim.at, arn, token, claim.priority, claim.receipt, slots)
         keys = rows_of.key(claim.payload_id)
         changed = {name: value for name, value in row.items() if name not in keys}
         sets = " ".join(f"SET {name} = ?" for name in changed)
@@ -155,8 +163,8 @@ class Statements:
             ],
         )
 
-    def end(self, end: Conclusion, fence: Fence, made: str | None = None) -> Row:
-        """The part of a transaction that ends an execution, if it is the current one and runs.
+    def end(self, end: Conclusion, fence: Fence, made: str | None = None, slots: Sequence[str] = ()) -> Row:
+        """The part of a transaction that ends an execution, if it is the current one, runs, and counts in these limits.
 
         `made` is the token of what it made, where that is kept.
         """
@@ -198,6 +206,10 @@ class Statements:
         if end.state in self._ages:
             expression += ", expires = :expires"
             given[":expires"] = rows_of.number((end.at + self._ages[end.state]) // SECOND)
+        if slots:
+            given[":slots"] = rows_of.texts(slots)
+            removed.append("slots")
+        where += " AND slots = :slots" if slots else " AND attribute_not_exists(slots)"
         expression += f" REMOVE {', '.join(removed)}" if removed else ""
         for n, value in enumerate(values):
             where = where.replace("?", f":fence{n}", 1)
@@ -216,6 +228,17 @@ class Statements:
                 "ExpressionAttributeValues": given,
             }
         }
+
+    def adopt(self, row: Row, slots: Sequence[str]) -> Statement:
+        """Let a row that runs count in these limits, if it is as it was read."""
+        keys = [row["collections_workflow"], row["itemids"]]
+        before = [row["slots"]] if "slots" in row else []
+        sets = "SET slots = ?" if slots else "REMOVE slots"
+        same = "state_updated = ? AND executions = ? AND " + ("slots = ?" if before else "slots IS MISSING")
+        return (
+            f'UPDATE "{self._table}" {sets} WHERE collections_workflow = ? AND itemids = ? AND {same}',
+            [*([rows_of.texts(slots)] if slots else []), *keys, row["state_updated"], row["executions"], *before],
+        )
 
     def bury(self, payload_id: str, row: Row, now: int) -> Statement:
         """Turn a row, as it was read, into a tombstone."""

@@ -143,13 +143,23 @@ class Tables:
 
         `token` names the transaction: sent again within ten minutes it is not carried out again.
         """
+        given = {"TransactItems": list(actions), "ClientRequestToken": token}
+        return self._transact(what, lambda: self._client.transact_write_items(**given))
+
+    def execute_all(self, what: str, statements: Sequence[Statement], token: str) -> list[bool]:
+        """As `transact`, of statements about different rows."""
+        told = [{"Statement": text, "Parameters": values} for text, values in statements]
+        given = {"TransactStatements": told, "ClientRequestToken": token}
+        return self._transact(what, lambda: self._client.execute_transaction(**given))
+
+    def _transact(self, what: str, call: Callable[[], Any]) -> list[bool]:
         from botocore.exceptions import ClientError
 
         told = ""
         for round_ in range(_ROUNDS):
             try:
                 with reported(what):
-                    self._client.transact_write_items(TransactItems=list(actions), ClientRequestToken=token)
+                    call()
                 return []
             except StoreError as error:
                 cause = error.__cause__
@@ -158,8 +168,8 @@ class Tables:
                     raise
                 reasons = reasons or [{"Code": "TransactionConflict"}]
                 codes = [reason.get("Code", "None") for reason in reasons]
-                if "ConditionalCheckFailed" in codes:
-                    return [one != "ConditionalCheckFailed" for one in codes]
+                if _REFUSED & set(codes):
+                    return [one not in _REFUSED for one in codes]
                 told = str(error)
                 if not _AGAIN & set(codes):
                     raise

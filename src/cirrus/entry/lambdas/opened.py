@@ -58,6 +58,17 @@ def send(where: Deployed, home: Home, owner: str) -> None:
         log(where, "WARNING", "delivery.not-noted", reason=str(error))
 
 
+def turn(where: Deployed, home: Home) -> int:
+    """Queue again what waits for the limits that this call has made room in; gives how many were queued."""
+    state_db, queue = home.state_db, home.queue
+    freed: set[str] = getattr(state_db, "freed", set())
+    try:
+        return int(getattr(queue, "release_turns")(home.clock(), freed))  # noqa: B009 - the queue of this home has it
+    except StoreError as error:  # the sweep does it
+        log(where, "WARNING", "limits.put-off", reason=str(error))
+        return 0
+
+
 def outbox_of(home: Home) -> DynamoOutbox:
     """The outbox of a home on AWS, with what only that one can do."""
     assert isinstance(home.outbox, DynamoOutbox)

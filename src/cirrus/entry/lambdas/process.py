@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cirrus.deployed import Deployed
-from cirrus.entry.lambdas.opened import deployed, log, send
+from cirrus.entry.lambdas.opened import deployed, log, send, turn
 from cirrus.errors import StoreError
 from cirrus.flow.process import process
 from cirrus.flow.start import start
@@ -30,5 +30,6 @@ def handle(where: Deployed, event: Any, owner: str) -> dict[str, Any]:
     except StoreError as error:  # what was not dealt with is reported as failed, and comes again
         log(where, "ERROR", "process.put-off", reason=str(error))
     send(where, home, owner)
-    log(where, "INFO", "process.done", messages=len(queue.given), started=started)
+    turn(where, home)
+    log(where, "INFO", "process.done", messages=len(queue.given), started=started, waiting=queue.waiting or None)
     return {**queue.answer(), "started": started}

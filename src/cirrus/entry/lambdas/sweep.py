@@ -1,6 +1,7 @@
 """sweep: runs by a schedule, takes over what was dropped, sends what waits in the outbox, and feeds campaigns.
 
-As long as a campaign runs, it stays and looks again every few seconds, until the next sweep is near.
+As long as a campaign runs, or payloads wait for a limit, it stays and looks again every few seconds, until the next
+sweep is near.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def handle(where: Deployed, interval: int, owner: str, feeding: float = 0) -> di
     swept = sweep(home, home.clock(), interval * SECOND)
     queue: Any = home.queue
     resumed = queue.release_held(_RESUMED)
+    counted = _limits(where, home)
     send(where, home, owner)
     sent = dict.fromkeys(home.targets, 0)
     for target in home.targets if where.variables.outbox_table else ():
@@ -54,8 +56,34 @@ def handle(where: Deployed, interval: int, owner: str, feeding: float = 0) -> di
             log(where, "WARNING", "delivery.put-off", target=target, reason=str(error))
     fed = _feed(where, home, owner, began + feeding)
     level = "WARNING" if swept.troubled else "INFO"
-    done = {**asdict(swept), "sent": sent, "resumed": resumed, "fed": fed}
+    turns = _turns(where, home, began + feeding)
+    done = {**asdict(swept), "sent": sent, "resumed": resumed, "fed": fed, "counted": counted, "turns": turns}
     log(where, level, "sweep.done", **done)
+    return done
+
+
+def _limits(where: Deployed, home: Home) -> int:
+    """Let limits hold for what runs; gives how many counts were changed."""
+    state_db: Any = home.state_db
+    try:
+        return int(state_db.keep_limits(home.clock()))
+    except StoreError as error:
+        log(where, "WARNING", "limits.put-off", reason=str(error))
+        return 0
+
+
+def _turns(where: Deployed, home: Home, until: float) -> int:
+    """Queue again what waits for limits as they have room, as long as this call may take; gives how many."""
+    queue: Any = home.queue
+    done = 0
+    try:
+        while queue.waits_for_limits():
+            done += queue.release_turns(home.clock())
+            if time.monotonic() + _PAUSE > until:
+                break
+            time.sleep(_PAUSE)  # rates have room again as time passes
+    except StoreError as error:
+        log(where, "WARNING", "limits.put-off", reason=str(error))
     return done
 
 

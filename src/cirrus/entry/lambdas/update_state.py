@@ -9,7 +9,7 @@ from typing import Any
 
 from cirrus.core.jsontext import decode
 from cirrus.deployed import Deployed
-from cirrus.entry.lambdas.opened import deployed, log, send
+from cirrus.entry.lambdas.opened import deployed, log, send, turn
 from cirrus.errors import CirrusError, InvalidPayload, StoreError
 from cirrus.flow.ended import ended, told
 from cirrus.flow.home import Home
@@ -37,7 +37,8 @@ def handle(where: Deployed, event: Any, owner: str) -> dict[str, Any]:
             ends |= {item: end} if end is not None else {}
     written = _conclude(where, home, ends, failed)
     send(where, home, owner)
-    log(where, "INFO", "update-state.done", ends=len(ends), written=written)
+    turns = turn(where, home) or None
+    log(where, "INFO", "update-state.done", ends=len(ends), written=written, turns=turns)
     if _DIRECT in failed:
         raise StoreError(failed[_DIRECT])
     return {"batchItemFailures": [{"itemIdentifier": item} for item in failed], "written": written}
