@@ -53,7 +53,7 @@ def differences(scenario: str, theirs: Any, ours: Any, path: str = "") -> Iterat
 REASONS: dict[str, tuple[str, str]] = {
     "own attributes": (
         "records have attributes more",
-        "`execution` and `runs` fence writes without reading, tokens tell whose claim was granted, `layout` what needs "
+        "`execution` and `runs` fence writes without reading, tokens and `claimed_for` tell whose claim was granted, `layout` what needs "
         "no migration; kinds of failures and collections of outputs are queried",
     ),
     "outputs": (
@@ -132,6 +132,7 @@ EXPECTED = (
     Expected("own attributes", "*", "?? rows > * > runs"),
     Expected("own attributes", "*", "?? rows > * > ?????_token"),
     Expected("own attributes", "*", "?? rows > * > layout"),
+    Expected("own attributes", "*", "?? rows > * > claimed_for"),
     Expected("own attributes", "*", "?? rows > * > output_collections"),
     Expected("own attributes", "*", "?? rows > * > fingerprint"),
     Expected("own attributes", "*", "?? rows > * > failure"),
