@@ -53,8 +53,8 @@ def differences(scenario: str, theirs: Any, ours: Any, path: str = "") -> Iterat
 REASONS: dict[str, tuple[str, str]] = {
     "own attributes": (
         "records have attributes more",
-        "`execution` and `runs` fence writes without reading, tokens and `claimed_for` tell whose claim was granted, `layout` what needs "
-        "no migration; kinds of failures and collections of outputs are queried",
+        "`execution` and `runs` fence writes without reading, tokens and `claimed_for` tell whose claim was granted, "
+        "`layout` what needs no migration; kinds of failures and collections of outputs are queried",
     ),
     "outputs": (
         "records name the URLs of their output Items",
