@@ -7,32 +7,31 @@ is read back, and is granted after all where the row holds its token.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Protocol
 
 from cirrus.adapters.aws import attributes as rows_of
 from cirrus.adapters.aws.attention import STATES, Attention
 from cirrus.adapters.aws.attributes import Row, Said, Vocabulary
+from cirrus.adapters.aws.counting import Counting
 from cirrus.adapters.aws.delivery_row import Outgoing
 from cirrus.adapters.aws.kept_events import KeptEvents
+from cirrus.adapters.aws.limited_claims import LimitedClaims, Waiting
 from cirrus.adapters.aws.outbox import QUEUE, DynamoOutbox
 from cirrus.adapters.aws.paging import Walk
-from cirrus.adapters.aws.slots import Mark, Seen, Slots, slots_of
+from cirrus.adapters.aws.slots import Slots, slots_of
 from cirrus.adapters.aws.statements import Statements, fence, read_fence, unfenced
-from cirrus.adapters.aws.tables import READ_BATCH, Tables
+from cirrus.adapters.aws.tables import Tables
 from cirrus.adapters.aws.uses import ItemUses
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.execution_id import Arns, from_arn
-from cirrus.core.instant import SECOND
 from cirrus.core.jsontext import encode
 from cirrus.core.keys import input_key, output_key, oversized_key
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.core.throttle import Throttle
-from cirrus.errors import ConfigError, StoreError
+from cirrus.errors import ConfigError
 from cirrus.ports.engine import Engine
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.payloads import Payloads
@@ -40,10 +39,6 @@ from cirrus.ports.state_db import Claim, Conclusion, Execution, Failures, ItemUs
 
 _MOST_ENDS = 80
 _MOST_ENDS_LIMITED = 25  # each may count in two limits of its own
-_MOST_LIMITED = 30
-_LIMITED_ROUNDS = 12
-_SETTLING = 20 * 60 * SECOND  # longer than any call of a function
-_QUIET = 60 * SECOND
 _MOST_DELIVERIES = 900  # in ten bundles, and as many again where bytes fill them
 _MOST_BYTES = 3_000_000
 _INLINE = 60_000
@@ -69,16 +64,6 @@ class Settling(Protocol):
 
     def settle(self, receipts: Sequence[str]) -> None:
         """Remove messages that are dealt with; one that is gone already is no error."""
-
-
-class Waiting(Protocol):
-    """What lets messages wait for limits: the part of the queue of an event that the state database needs."""
-
-    def turned(self, receipt: str | None) -> bool:
-        """Whether a message has waited for its limits, and its turn has come."""
-
-    def wait(self, waiting: Sequence[tuple[str, str, str]]) -> None:
-        """Let messages wait for limits: each with the limit, its receipt and payload id."""
 
 
 class DynamoStateDb:
@@ -264,7 +249,9 @@ class DynamoStateDb:
         for round_ in _rounds([claim.payload_id for claim in claims]):
             limited = [n for n in round_ if self._waiting is not None and self._slots.names(claims[n].payload_id)]
             granted |= self._claim({n: claims[n] for n in round_ if n not in limited})
-            granted |= self._claim_limited({n: claims[n] for n in limited})
+            if self._waiting is not None and limited:
+                within = LimitedClaims(self._slots, self._waiting, self._tables, self._say, self._rows, self._chance)
+                granted |= within.claim({n: claims[n] for n in limited})
         for n, claim in enumerate(claims):
             if granted[n]:
                 if not claim.redrive:
@@ -291,100 +278,12 @@ class DynamoStateDb:
                     ]
         return {n: answers.get(n, False) for n in claims}
 
-    def _claim_limited(self, claims: Mapping[int, Claim]) -> dict[int, bool | None]:
-        """Claim in one transaction with what counts in the limits, as many at once as have room; the others wait."""
-        answers: dict[int, bool | None] = {}
-        left = {n: one for n, one in claims.items() if one.previous is None or one.previous.state not in RUNNING}
-        buried: set[int] = set()
-        for _ in range(_LIMITED_ROUNDS):
-            left = {n: one for n, one in left.items() if n not in answers}
-            if not left:
-                break
-            some = dict(islice(left.items(), _MOST_LIMITED))
-            answers |= self._try_limited(some, buried)
-        left = {n: one for n, one in left.items() if n not in answers}
-        if left:
-            raise StoreError(f"{len(left)} payloads could not be claimed: too many others change their limits just now")
-        return {n: answers.get(n, False) for n in claims}
-
-    def _try_limited(self, claims: Mapping[int, Claim], buried: set[int]) -> dict[int, bool | None]:
-        """What became of these claims, as far as it is clear; `buried` are those whose rows are tombstones."""
-        assert self._waiting is not None
-        turned = [self._waiting.turned(one.receipt) for one in claims.values()]
-        at = max(one.at for one in claims.values())
-        waits, taking = self._slots.room([one.payload_id for one in claims.values()], turned, at)
-        over = {n: name for n, name in zip(claims, waits, strict=True) if name is not None}
-        self._let_wait([(name, claims[n]) for n, name in over.items()])
-        answers: dict[int, bool | None] = dict.fromkeys(over)
-        begun = {n: one for n, one in claims.items() if n not in over}
-        if not begun:
-            return answers
-        tokens = {n: f"{self._chance():016x}" for n in begun}
-        said = [
-            (self._say.revive if n in buried else self._say.claim)(one, tokens[n], self._slots.names(one.payload_id))
-            for n, one in begun.items()
-        ]
-        token = f"{self._chance():016x}{self._chance():016x}"
-        could = self._tables.execute_all("claim payloads", [*said, *self._slots.take(taking)], token)
-        if not could:
-            return answers | dict.fromkeys(begun, True)
-        refused = [n for n, one in zip(begun, could, strict=False) if not one]
-        rows = self._rows([begun[n].payload_id for n in refused]) if refused else {}
-        for n in refused:
-            row = rows.get(begun[n].payload_id, {})
-            if begun[n].previous is None and row and not rows_of.alive(row) and n not in buried:
-                buried.add(n)
-            else:
-                answers[n] = False
-        return answers
-
-    def _let_wait(self, waiting: Sequence[tuple[str, Claim]]) -> None:
-        if waiting and self._waiting is not None:
-            self._waiting.wait([(name, str(one.receipt), one.payload_id) for name, one in waiting])
-
-    # ---------------------------------------------------------------- limits
-
     def keep_limits(self, now: int) -> int:
         """Let what runs count in the limits that there are, and set right what is counted wrongly; gives how many.
 
-        For sweeps. Records that began under other limits, or none, are taken in when limits have changed, and for a
-        while after that, as functions of before may still run. A count is set right where messages wait for it and
-        nothing has changed it for a minute, which is when one that is too high would hold them up for ever.
+        For sweeps.
         """
-        if not self._slots.kept:
-            return 0
-        mark = self._slots.read(())[0]
-        changed = mark.text != self._slots.text
-        moved = 0
-        if changed or (self._slots and now - mark.since < _SETTLING):
-            moved = sum(self._adopt(some, now) for some in _batched(self._running(), READ_BATCH))
-        if changed:
-            self._slots.write_mark(Mark(self._slots.text, now))
-        quiet = [one for one in self._slots.all() if one.waiting and now - one.touched > _QUIET] if self._slots else []
-        return moved + (self._recount(quiet) if quiet else 0)
-
-    def _running(self) -> Iterator[str]:
-        running = Query(states=tuple(sorted(RUNNING)))
-        return (one.payload_id for one in self.walk().records(running))
-
-    def _adopt(self, payload_ids: Sequence[str], now: int) -> int:
-        moved = 0
-        for known, row in self._rows(payload_ids).items():
-            before, after = slots_of(row), self._slots.names(known)
-            if not rows_of.alive(row) or not _runs(row) or "executions" not in row or before == after:
-                continue
-            self._slots.read((*before, *after))
-            said = [self._say.adopt(row, after), *self._slots.moved(before, after, now)]
-            token = f"{self._chance():016x}{self._chance():016x}"
-            moved += not self._tables.execute_all("let what runs count in its limits", said, token)
-        return moved
-
-    def _recount(self, quiet: Sequence[Seen]) -> int:
-        counts: Counter[str] = Counter()
-        for some in _batched(self._running(), READ_BATCH):
-            rows = (row for row in self._rows(some).values() if rows_of.alive(row) and _runs(row))
-            counts.update(name for row in rows for name in slots_of(row))
-        return sum(one.running != counts[one.name] and self._slots.counted(one, counts[one.name]) for one in quiet)
+        return Counting(self._slots, self._tables, self._say, self.walk(), self._rows, self._chance).keep(now)
 
     def forget(self, payload_ids: Sequence[str], at: int) -> list[bool]:
         """Delete records with their bodies; each leaves a tombstone, its row without anything but old executions.
@@ -533,11 +432,6 @@ class DynamoStateDb:
         for event in events:
             for target in self._subscriptions.events:
                 self._outbox.announce(target, "event", event.payload_id, encode(event.body()), event.at)
-
-
-def _batched(ids: Iterator[str], most: int) -> Iterator[list[str]]:
-    while some := list(islice(ids, most)):
-        yield some
 
 
 def _output_key(root: str, end: Conclusion) -> str:
