@@ -291,6 +291,11 @@ def test_what_cannot_go_on_is_told_and_stays_as_it_is(scene: Scene, engine: Redr
     engine.reasons[arn_of(scene, "a")] = f"{reason}."
     del engine.inputs[arn_of(scene, "b")]
     before = record_of(scene)
+    home = scene.where.home(checked=True)
+    asked = campaign.preview(home, FAILED, Options(continue_failed=True)).to_json()
+    assert asked["cannot_go_on"][id_of("a")] == reason
+    assert set(asked["cannot_go_on"]) == {id_of("a"), id_of("b")}
+    assert "cannot_go_on" not in campaign.preview(home, FAILED, Options()).to_json()
     assert feed(scene) == []
     sweep.handle(scene.where, 60, "s")
     report = campaign.report(scene.where.home(), "again")

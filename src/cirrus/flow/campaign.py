@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -36,17 +36,22 @@ class CannotMove(CirrusError):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a campaign would do: how many records by state, some of them, and what it changes in the first one."""
+    """What a campaign would do: how many records by state, some of them, and what it changes in the first one.
+
+    `obstacles` says which of the sample cannot go on at the step that failed, and why, where that is asked for.
+    """
 
     counts: Mapping[State, int]
     sample: tuple[str, ...]
     changes: tuple[Change, ...]
+    obstacles: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
         changed = [{"task": one.task, "name": one.name, "old": one.old, "new": one.new} for one in self.changes]
         counts = {str(state): number for state, number in self.counts.items()}
-        return {"total": sum(counts.values()), "counts": counts, "sample": list(self.sample), "changes": changed}
+        told = {"total": sum(counts.values()), "counts": counts, "sample": list(self.sample), "changes": changed}
+        return told | ({"cannot_go_on": dict(self.obstacles)} if self.obstacles else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,9 @@ def preview(home: Home, query: Query, options: Options, *, sample: int = 5) -> P
             some.append(record)
     text = next(iter(_inputs(home, list(map(_as_member, some[:1])))), None)
     changed = tuple(changes(text, options)) if text is not None else ()
-    return Preview(counts, tuple(record.payload_id for record in some), changed)
+    found = {record.payload_id: _obstacle(home, options, record) for record in some}
+    obstacles = {known: why for known, why in found.items() if why is not None}
+    return Preview(counts, tuple(found), changed, obstacles)
 
 
 def start(
@@ -258,7 +265,7 @@ def _release(home: Home, campaign: Campaign, members: list[Member], now: int, fe
             skipped.append(Outcome(member.number, _GONE))
         elif record.run != member.execution_id:
             skipped.append(Outcome(member.number, _MOVED))
-        elif (why := _obstacle(home, campaign, record)) is not None:
+        elif (why := _obstacle(home, campaign.options, record)) is not None:
             skipped.append(Outcome(member.number, f"{_CANNOT}: {why}", record.fingerprint))  # it still fails
         else:
             body = rerun_with(text, campaign.options, record.execution_id or "")
@@ -274,9 +281,9 @@ def _as_member(record: Record) -> Member:
     return Member(0, record.payload_id, record.run or "")
 
 
-def _obstacle(home: Home, campaign: Campaign, record: Record) -> str | None:
+def _obstacle(home: Home, options: Options, record: Record) -> str | None:
     """Why the last execution of a record cannot go on at the step that failed, where that is asked of the engine."""
-    if home.engine is None or not campaign.options.continue_failed or record.execution_id is None:
+    if home.engine is None or not options.continue_failed or record.execution_id is None:
         return None
     return obstacle(home.engine.describe(home.arns.execution(parse(record.payload_id).workflow, record.execution_id)))
 
