@@ -252,8 +252,11 @@ class Database:
         self._writing()
         return int(self.row(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0])
 
-    def body_id(self, body: bytes) -> int:
-        """The number under which a body is stored; it is stored if it is new. Only inside a group."""
+    def body_id(self, body: bytes, digest: bytes | None = None) -> int:
+        """The number under which a body is stored; it is stored if it is new. Only inside a group.
+
+        `digest` is its `digest_of`, where that was found before the group asked for the write lock.
+        """
         if not self._followed or not self._begun:
             self._follow()
         seen = self._seen.get(id(body))
@@ -263,7 +266,7 @@ class Database:
         if seen is not None:
             self._see(*seen)
             return seen[1]
-        digest = hashlib.sha256(body).digest()
+        digest = digest or digest_of(body)
         number: int | None = self._bodies.get(digest)
         if number is None:
             kept = self.run(_KEEP_BODY, (digest, body))
@@ -374,6 +377,11 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def digest_of(body: bytes) -> bytes:
+    """What a body is known by: its SHA-256."""
+    return hashlib.sha256(body).digest()
 
 
 def migrations() -> list[str]:

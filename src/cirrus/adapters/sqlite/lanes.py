@@ -17,12 +17,12 @@ _LOWEST = -(1 << 62)
 _CHUNK = 500
 
 
-def insert(db: Database, message: Message, priority: int, at: int) -> None:
-    """Queue a message; only inside a group."""
+def insert(db: Database, message: Message, priority: int, at: int, digest: bytes | None = None) -> None:
+    """Queue a message, whose body has perhaps been hashed already; only inside a group."""
     key, collections, group = place(db, message.payload_id)
     db.run(
         "INSERT INTO messages (body, key, priority, collections, grp, queued) VALUES (?, ?, ?, ?, ?, ?)",
-        (db.body_id(message.body), key, priority, collections, group, at),
+        (db.body_id(message.body, digest), key, priority, collections, group, at),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.database import Database, digest_of
 from cirrus.adapters.sqlite.lanes import SqliteLanes, insert, place
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.core.keys import id_key
@@ -29,9 +29,10 @@ class SqliteQueue:
 
     def put(self, messages: Sequence[Message], at: int) -> None:
         """Queue messages; all of them or none."""
+        hashed = [digest_of(message.body) for message in messages]  # while others may write
         with self._db.group():
-            for message in messages:
-                insert(self._db, message, message.priority, at)
+            for message, digest in zip(messages, hashed, strict=True):
+                insert(self._db, message, message.priority, at, digest)
 
     # ---------------------------------------------------------------- taking
 
