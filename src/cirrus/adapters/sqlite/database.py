@@ -177,22 +177,24 @@ class Database:
 
     def executions(self, sql: str, execution_ids: Collection[str], values: Sequence[Any] = ()) -> dict[str, Any]:
         """The rows of a query for executions, by id; it gives `e.id` and `e.name` first, and `{}` is its condition."""
-        known: dict[int, tuple[str, bytes]] = {}
-        others: dict[bytes, str] = {}
+        names: dict[bytes, str] = {}
+        known: list[int] = []
+        others: list[bytes] = []
         for execution_id in execution_ids:
             place = self._executions.get(execution_id)
             if place is None:
-                others[pack(execution_id)] = execution_id
+                others.append(pack(execution_id))
+                names[others[-1]] = execution_id
             else:
-                known[place[0]] = execution_id, place[1]
-        found: dict[str, Any] = {}
-        for row in self.rows_of(sql.format("e.id IN ({})"), known, values) if known else ():
-            execution_id, name = known[row[0]]
-            if name == row[1]:  # the number of an execution that was deleted may be another's now
-                found[execution_id] = row
-        for row in self.rows_of(sql.format("e.name IN ({})"), others, values) if others else ():
-            found[others[row[1]]] = row
-            self.remember(others[row[1]], row[0], row[1])
+                known.append(place[0])
+                names[place[1]] = execution_id
+        found = {}
+        for row in self.rows_of(sql.format("e.id IN ({})"), known, values):
+            if row[1] in names:  # the number of an execution that was deleted may be another's now
+                found[names[row[1]]] = row
+        for row in self.rows_of(sql.format("e.name IN ({})"), others, values):
+            found[names[row[1]]] = row
+            self.remember(names[row[1]], row[0], row[1])
         return found
 
     def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
