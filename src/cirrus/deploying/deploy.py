@@ -12,7 +12,7 @@ from cirrus.adapters.aws.faults import reported
 from cirrus.deploying.artifacts import Artifacts, empty
 from cirrus.deploying.code import Zip, build_code, declared
 from cirrus.deploying.functions import CONTROL_CODE, TASK_CODE
-from cirrus.deploying.layout import Layout, layout
+from cirrus.deploying.layout import Layout, layout, uncalled
 from cirrus.deploying.retention import problems
 from cirrus.deploying.retention import unkept as unkept_ages
 from cirrus.deploying.stack import INLINE, Change, Stack, StackFailed
@@ -51,7 +51,7 @@ class Deployer:
         """What the project asks for and a deployment on AWS does not keep."""
         jobs = [name for name in self.layout.jobs if self.layout.tasks[name].concurrency is not None]
         told = [f"tasks.{name}.concurrency: is not kept for jobs of Batch: limit them by `most_cores`" for name in jobs]
-        return [*unkept(self._project.throttle), *told, *unkept_ages(self.layout)]
+        return [*unkept(self._project.throttle), *told, *unkept_ages(self.layout), *uncalled(self.layout)]
 
     def code(self) -> tuple[Zip, Zip | None]:
         """The code, built where the project keeps what it makes."""

@@ -15,6 +15,7 @@ from typing import Any
 from cirrus.core.execution_id import ACCOUNT
 from cirrus.core.reserved import POST_BATCH, PRE_BATCH
 from cirrus.core.throttle import write_limits
+from cirrus.deploying.targets import unknown, unreachable
 from cirrus.errors import CirrusError, ConfigError
 from cirrus.ports.compute import TaskSpec
 from cirrus.settings import Deployment, Project
@@ -222,6 +223,19 @@ def _kinds(
     return tuple(sorted(invoked)), tuple(sorted(submitted))
 
 
+def uncalled(found: Layout) -> Iterator[str]:
+    """What states call that the role of their machine does not allow."""
+    own = [place for place in (found.where.data, found.cloud.payloads) if place and place.startswith("s3://")]
+    buckets = frozenset([*declared_buckets(found.project), *(place[5:].partition("/")[0] for place in own)])
+    for one in found.machines:
+        yield from (f"workflows.{one.name}: {told}" for told in unreachable(one.text, buckets))
+
+
+def declared_buckets(project: Project) -> list[str]:
+    """The names of the buckets that a project declares, those on S3."""
+    return [one.name for one in project.buckets.values() if "://" not in one.name]
+
+
 def asks_batch(spec: TaskSpec) -> bool:
     """Whether a task asks for what only Batch has."""
     return bool(spec.cpu or spec.gpu or spec.spot)
@@ -238,6 +252,8 @@ def _problems(found: Layout) -> Iterator[str]:
         yield from _function_problems(found.tasks[name])
     for name in found.jobs:
         yield from _job_problems(found, name)
+    for one in found.machines:
+        yield from (f"workflows.{one.name}: {told}" for told in unknown(one.text))
     if len(write_limits(found.project.throttle).encode()) > _LIMITS_BYTES:
         told = f"limits of workflows and collections take more than {_LIMITS_BYTES} bytes, too much for functions"
         yield f"{told}: say '*' for what is alike"

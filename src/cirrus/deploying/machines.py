@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from troposphere import GetAtt, Ref, Sub, Template, stepfunctions
 
 from cirrus.deploying.functions import add_role, invoked
-from cirrus.deploying.layout import Machine, activity_id, function_id, job_id
+from cirrus.deploying.layout import Machine, activity_id, declared_buckets, function_id, job_id
 from cirrus.deploying.permissions import Statement, allow
 from cirrus.deploying.places import ACCOUNT, STATES, Places
+from cirrus.deploying.targets import targets
 
 _QUEUE = re.compile(r"https://sqs\.([\w-]+)\.amazonaws\.com[\w.]*/(\d{12})/([\w.-]+)")
-_TOPIC = re.compile(r"arn:aws[\w-]*:sns:[\w-]+:\d{12}:[\w.-]+")
+_FUNCTIONS = frozenset({"lambda", "lambda:invoke"})
 _DISTRIBUTED = '"Mode":"DISTRIBUTED"'
 
 
@@ -52,26 +54,40 @@ def _filled(places: Places, machine: Machine) -> dict[str, Any]:
 
 
 def _statements(places: Places, machine: Machine) -> list[Statement]:
+    functions = [*invoked([function_id(name) for name in machine.functions]), *_versions(_outside(machine, _FUNCTIONS))]
     return [
-        *allow("lambda", ["InvokeFunction"], invoked([function_id(name) for name in machine.functions])),
+        *allow("lambda", ["InvokeFunction"], functions),
         *_jobs(places, machine),
         *_nested(places, machine),
         *allow("sqs", ["SendMessage"], _queues(machine)),
-        *allow("sns", ["Publish"], sorted(set(_TOPIC.findall(machine.text)))),
+        *allow("sns", ["Publish"], _outside(machine, {"sns:publish"})),
         *_objects(places, machine),
     ]
 
 
+def _outside(machine: Machine, kinds: Collection[str]) -> list[str]:
+    """What the states name that the stack does not make, of some kinds of calls."""
+    found = {one.outside for one in targets(machine.text) if one.kind in kinds and one.outside is not None}
+    return sorted(name for name in found if name.startswith("arn:"))
+
+
+def _versions(functions: Sequence[str]) -> list[str]:
+    """Functions, each with its versions."""
+    return [name for one in functions for name in (one, f"{one}:*")]
+
+
 def _jobs(places: Places, machine: Machine) -> list[Statement]:
-    if not machine.jobs:
+    outside = _outside(machine, {"batch:submitJob"})
+    if not machine.jobs and not outside:
         return []
     queues = [Ref(one) for one in sorted({places.layout.queue(name) for name in machine.jobs})]
     # a job definition's ARN ends in its revision, and an execution may be older than the newest
     definitions = [_definition(places, name) for name in machine.jobs]
+    awaited = any(":batch:submitJob.sync" in call for call in machine.calls)
     return [
-        *allow("batch", ["SubmitJob"], [*definitions, *queues]),
-        *allow("batch", ["DescribeJobs", "TerminateJob"], ["*"]),  # know no resources
-        *_awaited("StepFunctionsGetEventsForBatchJobsRule"),
+        *allow("batch", ["SubmitJob"], [*definitions, *queues, *outside]),
+        *(allow("batch", ["DescribeJobs", "TerminateJob"], ["*"]) if awaited else []),  # know no resources
+        *(_awaited("StepFunctionsGetEventsForBatchJobsRule") if awaited else []),
     ]
 
 
@@ -86,13 +102,19 @@ def _awaited(rule: str) -> list[Statement]:
 
 
 def _nested(places: Places, machine: Machine) -> list[Statement]:
-    names = [*machine.nested, *([machine.name] if _DISTRIBUTED in machine.text else [])]
-    machines = [Sub(f"{STATES}:stateMachine:{places.prefix}{name}") for name in names]
+    distributed = [machine.name] if _DISTRIBUTED in machine.text else []
+    outside = _outside(machine, {"states:startExecution"})
+    names = [*machine.nested, *distributed]
+    machines = [*(Sub(f"{STATES}:stateMachine:{places.prefix}{name}") for name in names), *outside]
     runs = [Sub(f"{STATES}:execution:{places.prefix}{name}:*") for name in names]
+    # executions of a Map carry its label in the name of their machine
+    runs += [Sub(f"{STATES}:execution:{places.prefix}{name}/*:*") for name in distributed]
+    runs += [f"{one.replace(':stateMachine:', ':execution:')}:*" for one in outside]
     synchronous = any(".sync" in call and ":states:startExecution" in call for call in machine.calls)
+    stopped = ["DescribeExecution", "StopExecution", "RedriveExecution"]
     return [
         *allow("states", ["StartExecution"], machines),
-        *allow("states", ["DescribeExecution", "StopExecution", "RedriveExecution"], runs),
+        *(allow("states", stopped, runs) if synchronous or distributed else []),
         *(_awaited("StepFunctionsGetEventsForStepFunctionsExecutionRule") if synchronous else []),
     ]
 
@@ -109,7 +131,7 @@ def _objects(places: Places, machine: Machine) -> list[Statement]:
     """Objects that states read and write: of the deployment's own stores, and of the buckets that are declared."""
     if not any(":s3:" in call for call in machine.calls) and _DISTRIBUTED not in machine.text:
         return []
-    declared = [one.name for one in places.layout.project.buckets.values() if "://" not in one.name]
+    declared = declared_buckets(places.layout.project)
     objects = [*places.data_objects, places.payload_objects, *(places.objects(name) for name in declared)]
     buckets = [places.data_bucket_arn, places.payload_bucket_arn, *(places.bucket_arn(name) for name in declared)]
     return [*allow("s3", ["GetObject", "PutObject"], objects), *allow("s3", ["ListBucket"], buckets)]
