@@ -133,7 +133,7 @@ TABLE: list[tuple[str, dict[str, Any], set[str], tuple[str, ...]]] = [
             "ItemReader": {"Resource": f"{S}s3:listObjectsV2", "Parameters": {"Bucket": "scenes", "Prefix": "in/"}},
         },
         {*RUNS, "s3:GetObject", "s3:PutObject", "s3:ListBucket"},
-        ("stateMachine:prod-w", "execution:prod-w:*", "execution:prod-w/*:*", "scenes"),
+        ("stateMachine:roles-prod-w", "execution:roles-prod-w:*", "execution:roles-prod-w/*:*", "scenes"),
     ),
 ]
 

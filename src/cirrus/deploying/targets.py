@@ -89,7 +89,7 @@ def unknown(text: str) -> Iterator[str]:
     for one in targets(text):
         if one.kind not in NAMED and one.kind not in _BUCKETS and one.kind not in _ITSELF:
             known = ", ".join(sorted(NAMED))
-            yield f"state {one.state!r}: what {one.kind!r} needs is not known, so no role can be made for it; {known} are"
+            yield f"state {one.state!r}: what {one.kind!r} needs is not known, and no role can be made: {known} are"
 
 
 def unreachable(text: str, buckets: frozenset[str]) -> Iterator[str]:
