@@ -68,7 +68,8 @@ def _tables(operation: str, params: Any) -> Iterator[tuple[str, str]]:
 @pytest.fixture
 def scene(dynamodb_url: str, seaweed_url: str, ministack_url: str, aws: Callable[..., None]) -> Scene:
     aws(ministack_url, dynamodb=dynamodb_url, s3=seaweed_url)
-    return make_scene(Clients()).with_variables(vocabulary="COMPLETED")
+    kept = {"keep_events": "86400", "keep_deliveries": "on", "attention_index": "on"}
+    return make_scene(Clients()).with_variables(vocabulary="COMPLETED", **kept)
 
 
 @pytest.fixture(scope="module")
