@@ -205,6 +205,20 @@ def test_first_end_that_is_told_again_is_not_the_second(scene: Scene, engine: Re
     assert update_state.handle(scene.where, ending(scene, 1, "FAILED"), "o")["written"] == 0
 
 
+def test_end_that_does_not_say_how_often_it_had_gone_on_is_asked_for(scene: Scene, engine: Redrives) -> None:
+    failed(scene, engine, "a")
+    text = json.dumps(scene.payload("a", id=id_of("a")))
+    event = end_event(scene, arn_of(scene), "FAILED", input=text, error="Oops", cause="it broke")
+    assert "redriveCount" not in event["detail"]
+    process.handle(scene.where, {"Records": feed(scene)}, "o")
+    assert update_state.handle(scene.where, event, "o")["written"] == 0  # the first one, for the execution runs
+    assert record_of(scene).state is State.PROCESSING
+    engine.status[arn_of(scene)] = "FAILED"
+    assert update_state.handle(scene.where, event, "o")["written"] == 1
+    assert update_state.handle(scene.where, event, "o")["written"] == 0
+    assert record_of(scene).state is State.FAILED
+
+
 def test_execution_goes_on_as_often_as_it_fails(scene: Scene, engine: Redrives) -> None:
     failed(scene, engine, "a")
     for number in (1, 2):

@@ -24,7 +24,7 @@ _CUT = "~"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an event of the engine says: texts are None where it leaves them out."""
+    """What an event of the engine says: what it leaves out is None."""
 
     arn: str
     status: str
@@ -32,7 +32,7 @@ class Told:
     output: str | None = None
     error: str | None = None
     cause: str | None = None
-    redrives: int = 0
+    redrives: int | None = None
 
 
 def told(event: Mapping[str, Any]) -> Told | None:
@@ -46,7 +46,7 @@ def told(event: Mapping[str, Any]) -> Told | None:
     for name in ("input", "output"):
         if (detail.get(f"{name}Details") or {}).get("included") is False:
             texts[name] = None
-    return Told(detail["executionArn"], detail["status"], **texts, redrives=int(detail.get("redriveCount") or 0))
+    return Told(detail["executionArn"], detail["status"], **texts, redrives=detail.get("redriveCount"))
 
 
 def ended(home: Home, one: Told, now: int) -> Conclusion | None:
@@ -68,8 +68,24 @@ def ended(home: Home, one: Told, now: int) -> Conclusion | None:
         return None
     workflow = parse(payload_id).workflow
     end = concluded(home, payload_id, workflow, from_arn(one.arn), status, result, error, cause, now)
-    end.redrives = one.redrives
+    end.redrives = one.redrives or 0
     return end
+
+
+def asked_again(home: Home, one: Told, end: Conclusion, now: int) -> Conclusion | None:
+    """The end that the engine tells of now, for one that was refused and did not say how often it had gone on.
+
+    None where that is known, or where nothing else comes of it.
+    """
+    if one.redrives is not None or home.engine is None:
+        return None
+    found = home.engine.describe(one.arn)
+    if found is None or found.status not in _ENDS or not found.redrives:
+        return None
+    who = (home, end.payload_id, parse(end.payload_id).workflow, end.execution_id)
+    later = concluded(*who, found.status, output(found), found.error, found.cause, now)
+    later.redrives = found.redrives
+    return later
 
 
 def _payload_id(home: Home, text: str | None) -> str | None:
