@@ -242,5 +242,6 @@ def test_row_that_changes_meanwhile_is_left(existing: Existing) -> None:
     migration = open_migration(found)
     (row,) = list(migration._rows())
     existing.row("one", "PROCESSING")
-    assert migration._row(row, False).result == "changed meanwhile"
+    (told,) = migration._written([migration._row(row, False)])
+    assert told.result == "changed meanwhile"
     assert existing.stored("one")["state_updated"] == {"S": f"PROCESSING_{TIME}"}

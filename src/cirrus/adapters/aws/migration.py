@@ -7,19 +7,18 @@ Rows that run are left to their end. Nothing is deleted. A row is written only a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any
 
 from cirrus.adapters.aws import attributes as at
 from cirrus.adapters.aws.attention import STATES, Attention
 from cirrus.adapters.aws.both_layouts import BothLayouts
 from cirrus.adapters.aws.clients import Clients
-from cirrus.adapters.aws.faults import code, reported
 from cirrus.adapters.aws.payloads import S3Payloads
-from cirrus.adapters.aws.tables import LAST_ITEMIDS, Tables
+from cirrus.adapters.aws.tables import LAST_ITEMIDS, STATEMENT_BATCH, Statement, Tables
 from cirrus.core.instant import iso
 from cirrus.core.keys import input_key, output_key
 from cirrus.core.record import Record
@@ -42,6 +41,9 @@ class Migrated:
     done: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     reason: str | None = None
+
+
+Planned = tuple[Migrated, Statement | None]  # and what is to be written for that
 
 
 class Migration:
@@ -73,7 +75,8 @@ class Migration:
         whole = True
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             while chunk := list(islice(rows, _CHUNK)):
-                for one in pool.map(lambda row: self._safely(row, dry), chunk):
+                planned = list(pool.map(lambda row: self._safely(row, dry), chunk))
+                for one in chain.from_iterable(pool.map(self._written, _batches(planned))):
                     whole = whole and one.result != "failed"
                     yield one
         if self._attention is not None and not dry:
@@ -88,27 +91,39 @@ class Migration:
             }
             yield from (row for row in self._tables.query(self._table, **asked) if at.alive(row))
 
-    def _safely(self, row: at.Row, dry: bool) -> Migrated:
+    def _safely(self, row: at.Row, dry: bool) -> Planned:
         """One row; what goes wrong with it holds up no other."""
         try:
             return self._row(row, dry)
         except (CirrusError, ValueError, KeyError) as error:
             name = f"{_part(row, 'collections_workflow')}/{_part(row, 'itemids')}"
-            return Migrated(name, "failed", reason=str(error))
+            return Migrated(name, "failed", reason=str(error)), None
 
-    def _row(self, row: at.Row, dry: bool) -> Migrated:
+    def _row(self, row: at.Row, dry: bool) -> Planned:
+        """What becomes of a row whose bodies are where they are to be, once it is written."""
         record = at.record(row)
         if record.state not in ENDED:
-            return Migrated(record.payload_id, "running")
+            return Migrated(record.payload_id, "running"), None
         changed = self._changed(row, record)
         known = row.get("layout", {}).get("N") == str(at.LAYOUT)
         if known and not changed:
-            return Migrated(record.payload_id, "up to date")
+            return Migrated(record.payload_id, "up to date"), None
         done, missing = ([], []) if known else self._bodies(record, dry)
         done += sorted(changed)
-        if not dry and not self._write(row, {**changed, "layout": at.number(at.LAYOUT)}):
-            return Migrated(record.payload_id, "changed meanwhile", tuple(done), tuple(missing))
-        return Migrated(record.payload_id, "migrated", tuple(done), tuple(missing))
+        found = Migrated(record.payload_id, "migrated", tuple(done), tuple(missing))
+        return found, None if dry else self._statement(row, {**changed, "layout": at.number(at.LAYOUT)})
+
+    def _written(self, planned: Sequence[Planned]) -> list[Migrated]:
+        """What became of rows, once those that are to be written are: all in one call, each if it is as it was read."""
+        said = [statement for _, statement in planned if statement is not None]
+        try:
+            answers = iter(self._tables.execute("migrate rows", said) if said else [])
+        except StoreError as error:
+            reason = str(error)
+            return [one if said is None else replace(one, result="failed", reason=reason) for one, said in planned]
+        return [
+            one if said is None or next(answers) else replace(one, result="changed meanwhile") for one, said in planned
+        ]
 
     # ---------------------------------------------------------------- rows
 
@@ -129,32 +144,16 @@ class Migration:
             today |= {"execution": at.text(named[-1]), "runs": at.number(len(named))}
         return {name: value for name, value in today.items() if row.get(name) != value}
 
-    def _write(self, row: at.Row, changed: Mapping[str, Any]) -> bool:
-        """Change a row if it is as it was read; False if it is not."""
-        names = {f"#{n}": name for n, name in enumerate(changed)}
-        values = {f":{n}": value for n, value in enumerate(changed.values())}
-        sets = ", ".join(f"#{n} = :{n}" for n in range(len(changed)))
-        same = "state_updated = :was AND " + (
-            "executions = :executions" if "executions" in row else "attribute_not_exists(executions)"
-        )
-        values |= {":was": row["state_updated"]}
-        values |= {":executions": row["executions"]} if "executions" in row else {}
-        keys = {name: row[name] for name in ("collections_workflow", "itemids")}
-        try:
-            with reported(f"write to {self._table}"):
-                self._clients("dynamodb").update_item(
-                    TableName=self._table,
-                    Key=keys,
-                    UpdateExpression=f"SET {sets}",
-                    ConditionExpression=same,
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=values,
-                )
-        except StoreError as error:
-            if code(error.__cause__) == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+    def _statement(self, row: at.Row, changed: Mapping[str, Any]) -> Statement:
+        """Change a row if it is as it was read; what is to be None is removed."""
+        sets = " ".join(f"SET {name} = ?" for name, value in changed.items() if value is not None)
+        removed = " ".join(f"REMOVE {name}" for name, value in changed.items() if value is None)
+        same = "state_updated = ? AND " + ("executions = ?" if "executions" in row else "executions IS MISSING")
+        values = [value for value in changed.values() if value is not None]
+        values += [row["collections_workflow"], row["itemids"], row["state_updated"]]
+        values += [row["executions"]] if "executions" in row else []
+        where = f"collections_workflow = ? AND itemids = ? AND {same}"
+        return f'UPDATE "{self._table}" {sets} {removed} WHERE {where}', values
 
     # ---------------------------------------------------------------- payloads
 
@@ -168,8 +167,8 @@ class Migration:
         wanted: list[tuple[str, Callable[[str, str, str], str]]] = [("input", input_key)]
         wanted += [("output", output_key)] if record.state is State.COMPLETED else []
         urls = [self._payloads.url(key(self._root, record.payload_id, execution)) for _, key in wanted]
-        for (name, _), url, there in zip(wanted, urls, self._payloads.get_many(urls), strict=True):
-            if there is not None:
+        for (name, _), url in zip(wanted, urls, strict=True):
+            if self._payloads.holds(url):
                 continue
             body = self._old.old(url)
             if body is None:
@@ -179,6 +178,10 @@ class Migration:
                 self._payloads.put(self._payloads.key(url), body)
             done.append(name)
         return done, missing
+
+
+def _batches(planned: Sequence[Planned]) -> list[Sequence[Planned]]:
+    return [planned[start : start + STATEMENT_BATCH] for start in range(0, len(planned), STATEMENT_BATCH)]
 
 
 def _part(row: at.Row, name: str) -> str:

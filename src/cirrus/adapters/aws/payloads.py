@@ -45,10 +45,23 @@ class S3Payloads:
     def get_many(self, urls: Sequence[str]) -> list[bytes | None]:
         """The bodies at URLs of this store, in that order, None where there is none; StoreError as `get`."""
         wanted = list(dict.fromkeys(urls))
+        if len(wanted) == 1:
+            return [self._maybe(wanted[0])] * len(urls)
         self._clients("s3")
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = dict(zip(wanted, pool.map(self._maybe, wanted), strict=True))
         return [found[url] for url in urls]
+
+    def holds(self, url: str) -> bool:
+        """Whether something stands at a URL of this store; StoreError if that cannot be told."""
+        try:
+            with reported(f"look for {url}"):
+                self._clients("s3").head_object(Bucket=self._bucket, Key=self._prefix + self.key(url))
+        except StoreError as error:
+            if code(error.__cause__) in _GONE:
+                return False
+            raise
+        return True
 
     def _maybe(self, url: str) -> bytes | None:
         try:
