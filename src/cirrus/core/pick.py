@@ -77,10 +77,14 @@ class Allowance:
         """Whether one more may begin."""
         if self.paused(collections, workflow):
             return False
+        if not self.throttle:
+            return True
         return all(self._left(name, limit) > 0 for name, limit in self.throttle.of(collections, workflow))
 
     def use(self, collections: str, workflow: str) -> None:
         """One more begins."""
+        if not self.throttle:
+            return
         for name, limit in self.throttle.of(collections, workflow):
             self._free[name] = self._left(name, limit) - 1
 

@@ -109,7 +109,8 @@ class Driver:
         for answer in answers:
             self._answered(turn, answer, now)
         self._write(turn, now)
-        turn.granted = self._gate.reserve(self._starting(turn), {one.id for one in outcomes}, now)
+        if self._home.throttle.tasks:
+            turn.granted = self._gate.reserve(self._starting(turn), {one.id for one in outcomes}, now)
 
     def _starting(self, turn: Turn) -> list[Attempt]:
         return [one for doing, one in turn.start.values() if doing.execution_id not in turn.ended]

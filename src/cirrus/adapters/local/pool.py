@@ -438,7 +438,8 @@ class LocalPool:
         attempt_id = job.attempt.id
         del self._jobs[attempt_id]
         self._pace.note(finished - started)
-        error, cause = (text and self._scrubber.text(text) for text in (error, cause))
+        if error is not None:
+            error, cause = self._scrubber.text(error), cause and self._scrubber.text(cause)
         self._done.append(Outcome(attempt_id, output, error, cause, job.log.getvalue(), started, finished))
 
     def _interrupt(self) -> None:
