@@ -8,6 +8,7 @@ its log.
 from __future__ import annotations
 
 import ctypes
+import inspect
 import io
 import logging
 import os
@@ -17,7 +18,7 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ from cirrus.tasks import kit
 TOKEN = 4
 UNHELD_SECONDS = 0.02
 LOUD = ("botocore", "s3transfer", "urllib3", "fsspec", "asyncio", "aiobotocore", "boto3")
+# Without its enumerations, which cost more than anything else between two attempts.
+set_handler: Callable[[int, object], object] = inspect.unwrap(signal.signal)
 HOST = str(Path(__file__).parent)
 LIBC = ctypes.CDLL(None)
 
@@ -74,7 +77,7 @@ class AttemptLoop:
 
     def serve(self) -> None:
         """Run attempts until the control process closes the tokens."""
-        signal.signal(signal.SIGTERM, self._terminate)
+        set_handler(int(signal.SIGTERM), self._terminate)
         _, marker, _ = self._receive(0)
         self._reset()
         self._configure_logging()
@@ -157,7 +160,7 @@ class AttemptLoop:
             if not _is_whole(self._streams.get(name), getattr(sys, name, None)):
                 self._streams[name] = _unbuffered(descriptor)
                 setattr(sys, name, self._streams[name])
-        signal.signal(signal.SIGTERM, self._terminate)
+        set_handler(int(signal.SIGTERM), self._terminate)
 
     def _flush(self) -> None:
         for stream in (sys.stdout, sys.stderr):
