@@ -11,6 +11,7 @@ process, `catalog` with the static catalog written meanwhile; neither counts.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import statistics
 import sys
@@ -34,6 +35,7 @@ def ours(count: int) -> Figures:
     with deployment() as one:
         submitting = one.queue(payloads("queued", count))
         by_command = one.submit(payloads("by-command", count))
+    os.sync()
     with deployment() as one:
         with one.up():
             ran = one.run(payloads("scene", count))
@@ -145,6 +147,7 @@ def main() -> None:
     for number in range(given.runs):
         one: Figures = {}
         for part in parts:
+            os.sync()  # what the part before has written and removed is none of this one's
             one |= part()
         print(f"round {number + 1}: {json.dumps(one)}", file=sys.stderr)
         rounds.append(one)

@@ -37,6 +37,8 @@ from cirrus.tasks import kit
 
 TOKEN = 4
 UNHELD_SECONDS = 0.02
+_LOOK = 0.001  # seconds of work after which memory is looked at: too little for more than some megabytes
+_EACH = 0.0001  # what an attempt counts for at least
 LOUD = ("botocore", "s3transfer", "urllib3", "fsspec", "asyncio", "aiobotocore", "boto3")
 # Without its enumerations, which cost more than anything else between two attempts.
 set_handler: Callable[[int, object], object] = inspect.unwrap(signal.signal)
@@ -74,6 +76,8 @@ class AttemptLoop:
         self._logged = LoggedErrors()
         self._streams: dict[str, TextIO] = {}
         self._told: Mapping[str, str] = {}
+        self._seen = self._memory.read()
+        self._unseen = 0.0
 
     def serve(self) -> None:
         """Run attempts until the control process closes the tokens."""
@@ -81,7 +85,7 @@ class AttemptLoop:
         _, marker, _ = self._receive(0)
         self._reset()
         self._configure_logging()
-        born = [self._pid, self._grouped, self._memory.read()]
+        born = [self._pid, self._grouped, self._seen]
         send(self._lines.answers, pack(0, orjson.dumps(born)))
         while number := self._next_token():
             _, head, body = self._receive(number)
@@ -110,14 +114,21 @@ class AttemptLoop:
             self._leave_if_forked()
         ended = time.time()
         self._flush()
-        return [error, cause, started, ended, self._memory.read()], output
+        return [error, cause, started, ended, self._used(ended - started)], output
+
+    def _used(self, seconds: float) -> int:
+        """What this process has for itself after an attempt that took so long; many short ones are looked at once."""
+        self._unseen += seconds + _EACH
+        if self._unseen >= _LOOK:
+            self._unseen, self._seen = 0.0, self._memory.read()
+        return self._seen
 
     def _tell(self, variables: Mapping[str, str]) -> None:
         """Set the variables of an attempt, and no others of the attempt before."""
         for name in self._told.keys() - variables.keys():
             os.environ.pop(name, None)
         for name, value in variables.items():
-            if os.environ.get(name) != value:
+            if self._told.get(name) != value or os.environ.get(name) != value:
                 os.environ[name] = value
         self._told = variables
 

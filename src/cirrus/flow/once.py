@@ -1,11 +1,14 @@
-"""Once: the workflows as one batch sees them, each looked up no more than once, however many payloads name it."""
+"""Once: what payloads of one batch have in common is looked up and checked no more than once, however many they are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from cirrus.errors import InvalidDefinition, NotFound
 from cirrus.flow.home import Home, Workflows
+from cirrus.ports.parameters import Checked, Parameters
 
 
 class Once:
@@ -33,6 +36,26 @@ class Once:
         raise known.with_traceback(None)
 
 
+class OnceChecked:
+    """Parameters of tasks; what is wrong with giving none is found out once for each workflow."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._none: dict[bytes, Checked] = {}
+
+    def check(self, definition: bytes, tasks: Mapping[str, Any]) -> Checked:
+        """Hold a process definition's `tasks` to what the tasks of a state machine (JSON text) declare."""
+        if tasks:
+            return self._parameters.check(definition, tasks)
+        if definition not in self._none:
+            self._none[definition] = self._parameters.check(definition, {})
+        return self._none[definition]
+
+    def schema(self, definition: bytes) -> dict[str, Any]:
+        """The JSON schema of `tasks` for a state machine: the union of what its tasks declare."""
+        return self._parameters.schema(definition)
+
+
 def for_batch(home: Home) -> Home:
-    """The home for one batch, whose workflows do not change meanwhile."""
-    return replace(home, workflows=Once(home.workflows))
+    """The home for one batch, whose workflows and what their tasks declare do not change meanwhile."""
+    return replace(home, workflows=Once(home.workflows), parameters=OnceChecked(home.parameters))
