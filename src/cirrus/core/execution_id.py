@@ -30,13 +30,13 @@ class Arns:
 
     def shown(self, workflow: str, execution_id: str) -> str:
         """What a person opens: the console's page of an execution on AWS, else its ARN."""
-        return _page(self, workflow) + execution_id
+        return _page(self.base, workflow) + execution_id
 
 
 @lru_cache(1024)
-def _page(arns: Arns, workflow: str) -> str:
+def _page(base: str, workflow: str) -> str:
     """What a person opens, up to the id of the execution."""
-    arn = arns.execution(workflow, "")
+    arn = Arns(base).execution(workflow, "")
     _, partition, _, region, account = arn.split(":")[:5]
     if region == "local" or account == "local":
         return arn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -16,6 +17,7 @@ _CATALOG_FILES = {"catalog", "collection", "catalog.json", "collection.json"}
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10)}
 
 
+@lru_cache(4096)  # asked for again and again while a payload is worked on
 def id_key(payload_id: str) -> str:
     """The id as it is; past 900 UTF-8 bytes its first 800 (cut at a character), `~`, and the SHA-256 of the whole."""
     raw = payload_id.encode()

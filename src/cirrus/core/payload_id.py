@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cirrus.errors import InvalidPayload
@@ -16,14 +16,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class PayloadId:
-    """A parsed payload id."""
+    """A parsed payload id; `text` is the whole of it, where it was parsed."""
 
     collections: str
     workflow: str
     itemids: str
+    text: str = field(default="", repr=False, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.collections}{_MARK}{self.workflow}/{self.itemids}"
+        return self.text or f"{self.collections}{_MARK}{self.workflow}/{self.itemids}"
 
     @property
     def collections_workflow(self) -> str:
@@ -58,7 +59,7 @@ def parse(text: str) -> PayloadId:
     if not (mark and slash and collections and workflow and itemids):
         raise InvalidPayload(f"id {shown!r} does not match <collections>/workflow-<workflow>/<itemids>")
     _check_components(text, shown)
-    return PayloadId(collections, workflow, itemids)
+    return PayloadId(collections, workflow, itemids, text)
 
 
 def _check_components(text: str, shown: str) -> None:

@@ -12,35 +12,32 @@ from cirrus.ports.compute import Attempt
 
 
 class Departing:
-    """Ids of cancelled attempts, each with the attempt that waits for it."""
+    """The `ids` of cancelled attempts, each with the attempt that waits for it."""
 
     def __init__(self) -> None:
-        self._next: dict[str, Attempt | None] = {}
-
-    def __contains__(self, attempt_id: str) -> bool:
-        return attempt_id in self._next
+        self.ids: dict[str, Attempt | None] = {}
 
     def add(self, attempt_id: str) -> None:
         """It was cancelled."""
-        self._next[attempt_id] = None
+        self.ids[attempt_id] = None
 
     def hold(self, attempts: Sequence[Attempt]) -> list[Attempt]:
         """Those that may start; the others wait."""
-        if not self._next:
+        if not self.ids:
             return list(attempts)
-        self._next |= {one.id: one for one in attempts if one.id in self._next}
-        return [one for one in attempts if one.id not in self._next]
+        self.ids |= {one.id: one for one in attempts if one.id in self.ids}
+        return [one for one in attempts if one.id not in self.ids]
 
     def drop(self, attempt_id: str) -> bool:
         """Whether an attempt of this id waited; it does no longer."""
-        if self._next.get(attempt_id) is None:
+        if self.ids.get(attempt_id) is None:
             return False
-        self._next[attempt_id] = None
+        self.ids[attempt_id] = None
         return True
 
     def back(self, attempt_ids: Iterable[str]) -> list[Attempt]:
         """These have come back; gives what waited for them."""
-        if not self._next:
+        if not self.ids:
             return []
-        came = [self._next.pop(one) for one in attempt_ids if one in self._next]
+        came = [self.ids.pop(one) for one in attempt_ids if one in self.ids]
         return [one for one in came if one is not None]

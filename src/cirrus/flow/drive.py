@@ -137,7 +137,7 @@ class Driver:
         """Make a committed turn true in memory and start what it asks for."""
         came = [outcome.id for outcome in outcomes]
         for one in came:
-            if one not in self._departing:
+            if one not in self._departing.ids:
                 self._forget(one)
         gone = turn.ended.keys()
         self._running.update({key: one for key, one in turn.staged.items() if key not in gone})
@@ -255,7 +255,7 @@ class Driver:
 
     def _outcome(self, turn: Turn, outcome: Outcome, now: int) -> None:
         doing = self._doing.get(outcome.id)
-        if doing is None or doing.execution_id not in self._running or outcome.id in self._departing:
+        if doing is None or doing.execution_id not in self._running or outcome.id in self._departing.ids:
             return
         if outcome.log or outcome.error:
             times = round(outcome.started * SECOND), round(outcome.ended * SECOND)
@@ -295,7 +295,8 @@ class Driver:
             turn.entries.append(
                 journal_entry(execution_id, running.seq, given.path, given.event, given.definition, given.more)
             )
-            running = self._entered(running, given)
+            if given.path:
+                running = self._entered(running, given)
             nest, commands = self._step(running, given)
             turn.staged[execution_id] = running.after(nest)
             for command in commands:
@@ -305,7 +306,7 @@ class Driver:
 
     def _entered(self, running: Running, given: Input) -> Running:
         """The same with the execution that begins with this event, if one does."""
-        if not (given.path and isinstance(given.event, asl.Start)):
+        if not isinstance(given.event, asl.Start):
             return running
         begins = level(self._machine(given.definition or b""), given.more, given.event)
         return running._replace(nest=running.nest.enter(given.path, begins))
@@ -439,7 +440,9 @@ class Driver:
     def logs(self, now: int) -> list[AttemptLog]:
         """What the attempts in flight have printed since the last call."""
         printed = self._compute.running_logs()
-        doing = ((self._doing.get(key), text) for key, text in printed.items() if text and key not in self._departing)
+        doing = (
+            (self._doing.get(key), text) for key, text in printed.items() if text and key not in self._departing.ids
+        )
         return [attempt_log(one, text, now, None, None) for one, text in doing if one is not None]
 
 
