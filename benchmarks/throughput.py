@@ -31,16 +31,15 @@ Figures = dict[str, float | None]
 
 
 def ours(count: int) -> Figures:
-    """Submitting alone, then the whole way of other payloads with a control process up, and one at a time when idle."""
-    with deployment() as one:
-        submitting = one.queue(payloads("queued", count))
-        by_command = one.submit(payloads("by-command", count))
-    os.sync()
+    """The whole way of payloads with a control process up, and one at a time when idle; then submitting alone."""
     with deployment() as one:
         with one.up():
             ran = one.run(payloads("scene", count))
             latencies = latency(one)
         _check(one, count + LATENCIES)
+    with deployment() as other:
+        submitting = other.queue(payloads("queued", count))
+        by_command = other.submit(payloads("by-command", count))
     return {
         "payloads_s": count / ran.seconds,
         "submit_s": count / submitting,
