@@ -24,7 +24,7 @@ from cirrus.ports.state_db import KEPT_SLOTS, SLOT
 
 BUSY_SECONDS = 20.0  # less than a lease: who waits longer would be taken for dead
 _MOMENT = 0.0003
-_KEEP_BODY = "INSERT OR IGNORE INTO bodies (hash, body) VALUES (?, ?)"
+_KEEP_BODY = "INSERT OR IGNORE INTO bodies (id, hash, body) VALUES (?, ?, ?)"
 _SIZES = (1, 8, 64, 125, 250, 500)  # of lists in queries: few, so that their statements stay prepared
 _COUNT = "INSERT INTO transitions (slot, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _REMEMBERED = 4096
@@ -254,11 +254,8 @@ class Database:
         self._writing()
         return int(self.row(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")[0])
 
-    def body_id(self, body: bytes, digest: bytes | None = None) -> int:
-        """The number under which a body is stored; it is stored if it is new. Only inside a group.
-
-        `digest` is its `digest_of`, where that was found before the group asked for the write lock.
-        """
+    def body_id(self, body: bytes) -> int:
+        """The number under which a body is stored; it is stored if it is new. Only inside a group."""
         if not self._followed or not self._begun:
             self._follow()
         seen = self._seen.get(id(body))
@@ -268,18 +265,27 @@ class Database:
         if seen is not None:
             self._see(*seen)
             return seen[1]
-        digest = digest or digest_of(body)
-        number: int | None = self._bodies.get(digest)
+        digest = digest_of(body)
+        number = self._bodies.get(digest)
         if number is None:
-            kept = self.run(_KEEP_BODY, (digest, body))
-            number = kept.lastrowid if kept.rowcount else self.row("SELECT id FROM bodies WHERE hash=?", (digest,))[0]
+            (number,) = self.body_ids({digest: body}).values()
             if len(self._bodies) >= _REMEMBERED:
                 self._bodies.clear()
-            assert number is not None
             self._bodies[digest] = number
-            self._found(number)
         self._see(body, number)
         return number
+
+    def body_ids(self, bodies: Mapping[bytes, bytes]) -> dict[bytes, int]:
+        """The numbers of bodies by their `digest_of`; those that are new are stored. Only inside a group."""
+        if not self._followed or not self._begun:
+            self._follow()
+        rows = [(number, *one) for number, one in enumerate(bodies.items(), self.next_id("bodies"))]
+        found = {digest: number for number, digest, _ in rows}
+        if self.run_many(_KEEP_BODY, rows) < len(rows):
+            found = dict(self.rows_of("SELECT hash, id FROM bodies WHERE hash IN ({})", found))
+        for number in found.values():
+            self._found(number)
+        return found
 
     def stored(self, body: bytes, number: int) -> bytes:
         """The body, which was read under this number in this group: `body_id` need not look for it. Gives it back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from cirrus.adapters.sqlite.database import Database
@@ -17,13 +17,15 @@ _LOWEST = -(1 << 62)
 _CHUNK = 500
 
 
-def insert(db: Database, message: Message, priority: int, at: int, digest: bytes | None = None) -> None:
-    """Queue a message, whose body has perhaps been hashed already; only inside a group."""
-    key, collections, group = place(db, message.payload_id)
-    db.run(
-        "INSERT INTO messages (body, key, priority, collections, grp, queued) VALUES (?, ?, ?, ?, ?, ?)",
-        (db.body_id(message.body, digest), key, priority, collections, group, at),
-    )
+def insert(db: Database, messages: Iterable[tuple[Message, int, bytes]], at: int) -> None:
+    """Queue messages, each with its priority and the digest of its body; only inside a group."""
+    given = list(messages)
+    bodies = db.body_ids({digest: message.body for message, _, digest in given})
+    rows = []
+    for message, priority, digest in given:
+        key, collections, group = place(db, message.payload_id)
+        rows.append((bodies[digest], key, priority, collections, group, at))
+    db.run_many("INSERT INTO messages (body, key, priority, collections, grp, queued) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
 def place(db: Database, payload_id: str | None) -> tuple[str | None, int, int]:

@@ -29,10 +29,9 @@ class SqliteQueue:
 
     def put(self, messages: Sequence[Message], at: int) -> None:
         """Queue messages; all of them or none."""
-        hashed = [digest_of(message.body) for message in messages]  # while others may write
+        hashed = [(message, message.priority, digest_of(message.body)) for message in messages]  # others may write
         with self._db.group():
-            for message, digest in zip(messages, hashed, strict=True):
-                insert(self._db, message, message.priority, at, digest)
+            insert(self._db, hashed, at)
 
     # ---------------------------------------------------------------- taking
 

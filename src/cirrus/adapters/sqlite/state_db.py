@@ -7,7 +7,7 @@ from typing import Any
 
 from cirrus.adapters.sqlite import event_rows
 from cirrus.adapters.sqlite.columns import NUMBER, STATE, pack, unpack
-from cirrus.adapters.sqlite.database import Database
+from cirrus.adapters.sqlite.database import Database, digest_of
 from cirrus.adapters.sqlite.failures import failures
 from cirrus.adapters.sqlite.forget import earlier, forget
 from cirrus.adapters.sqlite.lanes import insert
@@ -265,8 +265,7 @@ class SqliteStateDb:
             self._publish(end, output)
         if end.next:
             priority = self._db.row("SELECT priority FROM executions WHERE id = ?", (execution,))[0]
-            for message in end.next:
-                insert(self._db, message, priority, end.at)
+            insert(self._db, [(message, priority, digest_of(message.body)) for message in end.next], end.at)
 
     def _running(self, execution_ids: Sequence[str]) -> dict[str, tuple[str, int, int]]:
         """Key of the record, its number and the execution's, of those that are current and have not ended."""
