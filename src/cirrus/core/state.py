@@ -16,6 +16,8 @@ class State(StrEnum):
     INVALID = "INVALID"
     ABORTED = "ABORTED"
 
+    __hash__ = str.__hash__  # that of an enumeration is a function in Python, and tables by state are read all the time
+
     @classmethod
     def parse(cls, text: str) -> State:
         """The state of that name; SUCCEEDED is another spelling of COMPLETED. ValueError lists what there is."""

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,12 @@ def data_root() -> str:
 
 def variables(context: Mapping[str, str]) -> dict[str, str]:
     """The environment variables for the context of an attempt; what can be too long for one is left out."""
-    return {f"CIRRUS_{name.upper()}": value for name, value in context.items() if name != SOURCES}
+    return {_variable(name): value for name, value in context.items() if name != SOURCES}
+
+
+@lru_cache(64)
+def _variable(name: str) -> str:
+    return f"CIRRUS_{name.upper()}"
 
 
 @contextmanager

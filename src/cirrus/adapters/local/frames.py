@@ -6,7 +6,6 @@ import fcntl
 import os
 import struct
 from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 
@@ -58,21 +57,20 @@ class FrameReader:
         self.feed(self._landing[:size])
         return size
 
-    def frames(self) -> Iterator[tuple[int, bytes, bytes]]:
+    def frames(self) -> list[tuple[int, bytes, bytes]]:
         """The frames that are complete; each is given once."""
-        buffer, start, size = self._buffer, 0, len(self._buffer)
-        try:
+        found: list[tuple[int, bytes, bytes]] = []
+        start, size = 0, len(self._buffer)
+        with memoryview(self._buffer) as view:
             while size - start >= HEADER.size:
-                number, head, body = HEADER.unpack_from(buffer, start)
+                number, head, body = HEADER.unpack_from(view, start)
                 middle = start + HEADER.size + head
                 if size < middle + body:
-                    return
+                    break
                 first, start = start + HEADER.size, middle + body
-                with memoryview(buffer) as view:
-                    one = number, bytes(view[first:middle]), bytes(view[middle:start])
-                yield one
-        finally:
-            del buffer[:start]
+                found.append((number, bytes(view[first:middle]), bytes(view[middle:start])))
+        del self._buffer[:start]
+        return found
 
 
 class SendBuffer:

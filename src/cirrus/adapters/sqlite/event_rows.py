@@ -49,11 +49,11 @@ def _row(
         number = forms[addresses]
         if number is not None:
             rest = None if event.error is None else encode({"error": event.error}).decode()
-            return event.at, event.type.value, record, execution, number, rest
+            return event.at, str(event.type), record, execution, number, rest
     fields = {name: getattr(event, name) for name in (*_ADDRESSES, "error")}
     fields["payload_id"] = event.payload_id if record is None else None
     given = {name: value for name, value in fields.items() if value is not None}
-    return event.at, event.type.value, record, None, None, encode(given).decode() if given else None
+    return event.at, str(event.type), record, None, None, encode(given).decode() if given else None
 
 
 def _form(event: WorkflowEvent) -> str | None:
