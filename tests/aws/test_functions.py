@@ -141,7 +141,7 @@ def test_message_whose_function_died_late_runs_nothing_twice_and_is_told_of(
     """It was claimed and started; then its function died, before it had sent its events or answered."""
     payload = scene.payload(workflow=[{"workflow": "w", "replace": True}])
     home = scene.where.home(event=way(scene, payload, again=False), call="o")
-    process.start(home, process.process(home, home.queue.given, None, home.clock()), home.clock())  # type: ignore[attr-defined]
+    process.start(home, process.process(home, home.queue.given, None, home.clock()), home.clock())  # type: ignore[attr-defined]  # ours
     assert scene.told() == []
     if ended:
         update_state.handle(scene.where, end(scene), "o")
@@ -162,7 +162,7 @@ def test_claim_whose_function_died_early_is_taken_up_when_the_call_is_made_again
     """It was claimed and not started; Lambda makes the call again, for as long as it fails."""
     event = way(scene, scene.payload(), again=True)
     home = scene.where.home(event=event, call="o")
-    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]
+    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]  # ours
     with pytest.raises(StoreError, match="try again"):
         process.handle(scene.where, event, "o")
     assert scene.event_types() == []
@@ -301,7 +301,7 @@ def test_late_and_second_ends_change_and_send_nothing(scene: Scene) -> None:
 
 def test_end_before_processing_was_written_is_kept(scene: Scene) -> None:
     home = scene.where.home(event=scene.sqs_event(scene.payload()))
-    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]
+    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]  # ours
     assert scene.state(P) == "CLAIMED"
     update_state.handle(scene.where, end(scene), "o")
     assert scene.state(P) == "COMPLETED"
@@ -350,7 +350,7 @@ def later(scene: Scene, seconds: float) -> Any:
 
 def test_sweep_starts_a_claim_that_was_dropped(scene: Scene) -> None:
     home = scene.where.home(event=scene.sqs_event(scene.payload()))
-    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]
+    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]  # ours
     assert sweep.handle(scene.where, 60, "s")["started"] == 0
     assert sweep.handle(later(scene, 130), 60, "s")["started"] == 1
     assert scene.state(P) == "PROCESSING"
@@ -359,7 +359,7 @@ def test_sweep_starts_a_claim_that_was_dropped(scene: Scene) -> None:
 
 def test_message_that_comes_back_waits_for_the_lease_and_resumes(scene: Scene) -> None:
     home = scene.where.home(event=scene.sqs_event(scene.payload()))
-    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]
+    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]  # ours
     again = scene.sqs_event(scene.payload(), attempts=2)
     assert process.handle(scene.where, again, "o")["batchItemFailures"] == [{"itemIdentifier": "m0"}]
     assert process.handle(later(scene, 130), again, "o") == {"batchItemFailures": [], "started": 1}

@@ -105,7 +105,7 @@ def test_what_could_not_be_kept_now_is_kept_later(scene: Scene, calls: Faults) -
     clock = scene.where.clock
     for minutes in (2, 4):
         ahead = minutes * 60_000_000
-        sweep.handle(replace(scene.where, clock=lambda ahead=ahead: clock() + ahead), 60, "s")  # type: ignore[misc]
+        sweep.handle(replace(scene.where, clock=lambda ahead=ahead: clock() + ahead), 60, "s")  # type: ignore[misc]  # lambda
     assert kept(scene) == LIFE
 
 

@@ -26,7 +26,7 @@ _WINDOW = 1
 
 class _Mapping(awslambda.EventSourceMapping):  # type: ignore[misc]  # troposphere is untyped
     # troposphere 4.11 has another service's class of that name in its place
-    props = {**awslambda.EventSourceMapping.props, "ScalingConfig": (dict, False)}  # noqa: RUF012  # as it has them
+    props = {**awslambda.EventSourceMapping.props, "ScalingConfig": (dict, False)}  # noqa: RUF012  # a class attribute, as troposphere reads it
 
 
 class Functions:

@@ -283,7 +283,7 @@ def _fetch(url: str, method: str) -> bytes:
 
 def _opened(url: str, method: str) -> Any:
     request = Request(url, method=method, headers={"User-Agent": "cirrus"})  # noqa: S310 -- http and https only
-    return urlopen(request, timeout=WEB_SECONDS)  # noqa: S310 -- likewise
+    return urlopen(request, timeout=WEB_SECONDS)  # noqa: S310 -- http and https only
 
 
 def _has_profile() -> bool:

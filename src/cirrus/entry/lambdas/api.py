@@ -136,7 +136,7 @@ def _period(where: Deployed, one: Period, interval: str, length: int) -> dict[st
 
 
 def _summary(where: Deployed, home: Home, group: PayloadId, asked: Asked) -> Any:
-    walk: Any = getattr(home.state_db, "walk")()  # noqa: B009 - as above
+    walk: Any = getattr(home.state_db, "walk")()  # noqa: B009 - this home's state database has it
     limit, since = _number(asked, "limit", MOST), _since(home, asked)
     counts: dict[str, int | str] = {}
     for state in State:
@@ -168,7 +168,7 @@ def _token(home: Home, query: Query, asked: Asked) -> str | None:
     given = asked.query.get("nextkey") or None
     if given is None or "/workflow-" not in given:
         return given
-    walk: Any = getattr(home.state_db, "walk")()  # noqa: B009 - as above
+    walk: Any = getattr(home.state_db, "walk")()  # noqa: B009 - this home's state database has it
     token: str = walk.token(query, record(home, given))
     return token
 
