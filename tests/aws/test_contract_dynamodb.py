@@ -131,7 +131,27 @@ class Dynamo(PortsContract):
         target.send(ports.outbox.take(QUEUE, 10_000, owner="t", now=FAR, until=FAR))
 
 
-class TestStateDb(Dynamo, StateDbContract):
+class ReadsMany:
+    """One table for all the tests that only read the same many records; `places` are that, and one for each other."""
+
+    places = "shared_tables", "tables"
+    kept: ClassVar[list[Record]]
+
+    @pytest.fixture
+    def own_tables(self, request: pytest.FixtureRequest) -> Any:
+        only_reads = request.node.originalname == "test_pages_hold_what_the_query_asks_for"
+        return request.getfixturevalue(self.places[0] if only_reads else self.places[1])
+
+    @pytest.fixture
+    def many(self, request: pytest.FixtureRequest, ports: Ports) -> list[Record]:
+        if request.node.originalname != "test_pages_hold_what_the_query_asks_for":
+            return many_records(ports)
+        if not self.kept:
+            self.kept.extend(many_records(ports))
+        return self.kept
+
+
+class TestStateDb(ReadsMany, Dynamo, StateDbContract):
     kept: ClassVar[list[Record]] = []
 
     def test_chain_keeps_the_priority(self, ports: Ports) -> None:
@@ -142,20 +162,6 @@ class TestStateDb(Dynamo, StateDbContract):
         self.forward(ports)
         taken = ports.queue.take(9, owner="o", now=AT, until=AT + 1)
         assert [(one.body, one.priority) for one in taken] == [(b"2", 7), (b"1", 0), (b"0", -3)]
-
-    @pytest.fixture
-    def own_tables(self, request: pytest.FixtureRequest) -> Any:
-        """One table for all the tests that only read the same many records."""
-        only_reads = request.node.originalname == "test_pages_hold_what_the_query_asks_for"
-        return request.getfixturevalue("shared_tables" if only_reads else "tables")
-
-    @pytest.fixture
-    def many(self, request: pytest.FixtureRequest, ports: Ports) -> list[Record]:
-        if request.node.originalname != "test_pages_hold_what_the_query_asks_for":
-            return many_records(ports)
-        if not self.kept:
-            self.kept.extend(many_records(ports))
-        return self.kept
 
 
 class TestKeptEvents(Dynamo, EventsContract):
@@ -193,21 +199,9 @@ class Indexed:
         return indexed_tables
 
 
-class TestPagesWithTheIndex(Indexed, Dynamo, PagesContract):
+class TestPagesWithTheIndex(ReadsMany, Indexed, Dynamo, PagesContract):
+    places = "shared_indexed_tables", "indexed_tables"
     kept: ClassVar[list[Record]] = []
-
-    @pytest.fixture
-    def own_tables(self, request: pytest.FixtureRequest) -> Any:
-        only_reads = request.node.originalname == "test_pages_hold_what_the_query_asks_for"
-        return request.getfixturevalue("shared_indexed_tables" if only_reads else "indexed_tables")
-
-    @pytest.fixture
-    def many(self, request: pytest.FixtureRequest, ports: Ports) -> list[Record]:
-        if request.node.originalname != "test_pages_hold_what_the_query_asks_for":
-            return many_records(ports)
-        if not self.kept:
-            self.kept.extend(many_records(ports))
-        return self.kept
 
     def test_index_counts_as_the_groups_do(self, ports: Ports, many: list[Record]) -> None:
         late = AT + 2_000_000

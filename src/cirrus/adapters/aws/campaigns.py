@@ -18,6 +18,7 @@ from cirrus.adapters.aws import attributes as rows_of
 from cirrus.adapters.aws.attributes import Row, number, text
 from cirrus.adapters.aws.delivery_row import key
 from cirrus.adapters.aws.outbox import DynamoOutbox
+from cirrus.adapters.aws.portions import portions
 from cirrus.adapters.aws.tables import Tables
 from cirrus.core.campaign import CampaignState, Options
 from cirrus.core.jsontext import decode, encode
@@ -129,7 +130,7 @@ class DynamoCampaigns:
 
     def release(self, name: str, released: Sequence[tuple[int, Message]], at: int, fed: int) -> None:
         """Queue members, each by its message; the campaign's rate is used up to `fed`."""
-        for some in _portions(released):
+        for some in portions(released, _MOST, _LARGE):
             rows = self._standing(name, [n for n, _ in some])
             moves = [(row, "open", {"released": number(at)}) for row in rows if _where(row) == "waiting"]
             going = {int(row["id"]["N"]) for row, _, _ in moves}
@@ -275,17 +276,3 @@ def _kind(row: Row | None, fingerprint: str) -> Any:
     if row is None or "failure" not in row or row.get("fingerprint", {}).get("S") != fingerprint:
         return None
     return rows_of.kind(row)
-
-
-def _portions(released: Sequence[tuple[int, Message]]) -> Iterator[list[tuple[int, Message]]]:
-    """Members in lists of which each fits into one transaction, with its messages."""
-    some: list[tuple[int, Message]] = []
-    size = 0
-    for one in released:
-        if some and (len(some) >= _MOST or size + len(one[1].body) > _LARGE):
-            yield some
-            some, size = [], 0
-        some.append(one)
-        size += len(one[1].body)
-    if some:
-        yield some

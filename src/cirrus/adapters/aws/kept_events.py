@@ -16,6 +16,7 @@ from typing import Any
 from cirrus.adapters.aws.attributes import Row, cut, number, text
 from cirrus.adapters.aws.delivery_row import key
 from cirrus.adapters.aws.numbers import DAY_SPAN, at_time, next_number
+from cirrus.adapters.aws.portions import portions
 from cirrus.adapters.aws.tables import Tables
 from cirrus.core.event import WorkflowEvent, from_body
 from cirrus.core.instant import SECOND
@@ -54,8 +55,12 @@ class KeptEvents:
         payloads: dict[str, list[Numbered]] = {}
         for one in numbered:
             payloads.setdefault(one[1].payload_id, []).append(one)
-        rows = [self._row(_of_payload(known), some) for known, every in payloads.items() for some in _portions(every)]
-        rows += [self._row(f"{OF_DAY}{day}", some) for some in _portions(numbered)]
+        rows = [
+            self._row(_of_payload(known), some)
+            for known, every in payloads.items()
+            for some in portions(every, _MOST, _BYTES)
+        ]
+        rows += [self._row(f"{OF_DAY}{day}", some) for some in portions(numbered, _MOST, _BYTES)]
         new = (self._table, day) not in _known
         rows += [{**key(DAYS, day), **self._expiring(_DAY)}] if new else []
         self._tables.write(self._table, [{"PutRequest": {"Item": row}} for row in rows])
@@ -118,17 +123,3 @@ class KeptEvents:
 
 def _of_payload(payload_id: str) -> str:
     return cut(OF_PAYLOAD + payload_id, _LONGEST)
-
-
-def _portions(events: Sequence[Numbered]) -> Iterator[list[Numbered]]:
-    """Events in lists of which each fits into one row."""
-    some: list[Numbered] = []
-    size = 0
-    for one in events:
-        if some and (len(some) >= _MOST or size + len(one[1].body) > _BYTES):
-            yield some
-            some, size = [], 0
-        some.append(one)
-        size += len(one[1].body)
-    if some:
-        yield some
