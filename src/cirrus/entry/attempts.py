@@ -8,7 +8,7 @@ its log.
 from __future__ import annotations
 
 import ctypes
-import inspect
+import importlib
 import io
 import logging
 import os
@@ -40,8 +40,8 @@ UNHELD_SECONDS = 0.02
 _LOOK = 0.001  # seconds of work after which memory is looked at: too little for more than some megabytes
 _EACH = 0.0001  # what an attempt counts for at least
 LOUD = ("botocore", "s3transfer", "urllib3", "fsspec", "asyncio", "aiobotocore", "boto3")
-# Without its enumerations, which cost more than anything else between two attempts.
-set_handler: Callable[[int, object], object] = inspect.unwrap(signal.signal)
+# What signal.signal wraps: its enumerations cost more than anything else between two attempts.
+set_handler: Callable[[int, object], object] = importlib.import_module("_signal").signal
 HOST = str(Path(__file__).parent)
 LIBC = ctypes.CDLL(None)
 
@@ -75,7 +75,7 @@ class AttemptLoop:
         self._memory = OwnMemory()
         self._logged = LoggedErrors()
         self._streams: dict[str, TextIO] = {}
-        self._told: Mapping[str, str] = {}
+        self._told: Mapping[bytes, bytes] = {}
         self._seen = self._memory.read()
         self._unseen = 0.0
 
@@ -125,12 +125,13 @@ class AttemptLoop:
 
     def _tell(self, variables: Mapping[str, str]) -> None:
         """Set the variables of an attempt, and no others of the attempt before."""
-        for name in self._told.keys() - variables.keys():
-            os.environ.pop(name, None)
-        for name, value in variables.items():
-            if self._told.get(name) != value or os.environ.get(name) != value:
-                os.environ[name] = value
-        self._told = variables
+        told = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in variables.items()}
+        for name in self._told.keys() - told.keys():
+            os.environb.pop(name, None)
+        for name, value in told.items():
+            if self._told.get(name) != value or os.environb.get(name) != value:
+                os.environb[name] = value
+        self._told = told
 
     def _answer(self, number: int, head: bytes, output: bytes) -> None:
         if len(output) < READ_SIZE:
@@ -148,6 +149,7 @@ class AttemptLoop:
             try:
                 return int.from_bytes(os.read(self._lines.tokens, TOKEN), "big")
             except BlockingIOError:
+                self._host.rest()
                 waiting = select.poll()
                 waiting.register(self._lines.tokens, select.POLLIN)
                 waiting.poll()

@@ -13,19 +13,23 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from cirrus.adapters.sqlite.columns import pack
+from cirrus.adapters.sqlite.standing import Standing
 from cirrus.core.failure_kind import FailureKind
 from cirrus.errors import StoreError
 from cirrus.ports.state_db import KEPT_SLOTS, SLOT
 
 BUSY_SECONDS = 20.0  # less than a lease: who waits longer would be taken for dead
 _MOMENT = 0.0003
-_KEEP_BODY = "INSERT OR IGNORE INTO bodies (id, hash, body) VALUES (?, ?, ?)"
+_KEEP_BODY = "INSERT OR IGNORE INTO bodies (id, hash, body)"
 _SIZES = (1, 8, 64, 125, 250, 500)  # of lists in queries: few, so that their statements stay prepared
+_ROWS = (32, 8, 1)  # of one statement that inserts: a row in one of many costs half of one alone
 _COUNT = "INSERT INTO transitions (slot, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 _REMEMBERED = 4096
 _SEEN_BYTES = 4 << 20
@@ -55,6 +59,8 @@ class Database:
         self._seen: dict[int, tuple[bytes, int]] = {}
         self._seen_before: dict[int, tuple[bytes, int]] = {}
         self._seen_size = 0
+        self._standing = Standing()
+        self._version = -1
         self._entered: Counter[tuple[int, int]] = Counter()
         self._epoch = -1
         self._followed = False
@@ -145,6 +151,10 @@ class Database:
             raise StoreError(f"cannot write the state database {self.path}: {error}") from error
         self._begun = True
         self._followed = False
+        version = self.data_version()
+        if version != self._version:
+            self._standing.clear()
+            self._version = version
 
     def _lock_for_writing(self) -> None:
         """Begin as soon as whoever writes is done, in some milliseconds: SQLite itself would sleep for longer."""
@@ -163,11 +173,18 @@ class Database:
         self._names.clear()
         self._failures.clear()
         self._executions.clear()
+        self._standing.clear()
         self._forget_bodies()
         self._entered.clear()
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):  # what could not be written cannot be committed later either
                 self._connection.execute("ROLLBACK")
+
+    @property
+    def standing(self) -> Standing:
+        """What is known of executions that run; only inside a group."""
+        self._writing()
+        return self._standing
 
     def remember(self, execution_id: str, number: int, name: bytes) -> None:
         """Know again which row an execution has, which is there as `name`."""
@@ -223,24 +240,36 @@ class Database:
 
     def rows_of(self, sql: str, keys: Collection[Any], values: Sequence[Any] = ()) -> Iterator[Any]:
         """The rows of a query for any number of keys, which stand for `{}` in it, in front of `values`."""
-        rest = list(keys)
-        while rest:
-            size = next((size for size in _SIZES if size >= len(rest)), _SIZES[-1])
-            chunk, rest = rest[:size], rest[size:]
-            chunk += chunk[-1:] * (size - len(chunk))
-            yield from self.rows(sql.format(",".join("?" * size)), [*chunk, *values])
+        for chunk, marks in _lists(keys):
+            yield from self.rows(sql.format(marks), [*chunk, *values])
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """One writing statement; only inside a group."""
         self._writing()
         return self._connection.execute(sql, values)
 
-    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        """One writing statement for each row of values: how many rows that has changed. Only inside a group."""
-        if not rows:
-            return 0
-        self._writing()
-        return self._connection.executemany(sql, rows).rowcount
+    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """One writing statement for each row of values. Only inside a group."""
+        if rows:
+            self._writing()
+            self._connection.executemany(sql, rows)
+
+    def run_of(self, sql: str, keys: Collection[Any], values: Sequence[Any] = ()) -> None:
+        """One writing statement for any number of keys, which stand for `{}` in it, after `values`."""
+        for chunk, marks in _lists(keys):
+            self.run(sql.format(marks), [*values, *chunk])
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Insert rows, of which `sql` names the table and the columns: how many that were. Only inside a group."""
+        if rows:
+            self._writing()
+        inserted = start = 0
+        for size in _ROWS:
+            while len(rows) - start >= size:
+                values = list(chain.from_iterable(rows[start : start + size]))
+                inserted += self._connection.execute(_inserting(sql, len(rows[0]), size), values).rowcount
+                start += size
+        return inserted
 
     def _writing(self) -> None:
         assert self._depth, "a write outside of a group"
@@ -281,7 +310,7 @@ class Database:
             self._follow()
         rows = [(number, *one) for number, one in enumerate(bodies.items(), self.next_id("bodies"))]
         found = {digest: number for number, digest, _ in rows}
-        if self.run_many(_KEEP_BODY, rows) < len(rows):
+        if self.insert(_KEEP_BODY, rows) < len(rows):
             found = dict(self.rows_of("SELECT hash, id FROM bodies WHERE hash IN ({})", found))
         for number in found.values():
             self._found(number)
@@ -385,6 +414,22 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def _lists(keys: Collection[Any]) -> Iterator[tuple[list[Any], str]]:
+    """The keys in lists of few sizes, and the marks that stand for each list in a statement."""
+    rest = list(keys)
+    while rest:
+        size = next((size for size in _SIZES if size >= len(rest)), _SIZES[-1])
+        chunk, rest = rest[:size], rest[size:]
+        chunk += chunk[-1:] * (size - len(chunk))
+        yield chunk, ",".join("?" * size)
+
+
+@cache
+def _inserting(sql: str, columns: int, rows: int) -> str:
+    one = f"({','.join('?' * columns)})"
+    return f"{sql} VALUES {','.join([one] * rows)}"
 
 
 def digest_of(body: bytes) -> bytes:

@@ -17,7 +17,7 @@ from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import id_key
 
 About = tuple[WorkflowEvent, int | None, int | None]
-_INSERT = "INSERT INTO events (at, type, record, execution, form, rest) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO events (at, type, record, execution, form, rest)"
 _ADDRESSES = ("input_payload_url", "output_payload_url", "execution")
 _PAYLOAD, _EXECUTION = "{payload}", "{execution}"
 SELECT = (
@@ -30,7 +30,7 @@ SELECT = (
 def write(database: Database, events: Sequence[About]) -> None:
     """Keep events, each with the numbers of the record and of the execution that it is about."""
     forms: dict[tuple[str | None, ...], int | None] = {}
-    database.run_many(_INSERT, [_row(database, forms, *one) for one in events])
+    database.insert(_INSERT, [_row(database, forms, *one) for one in events])
 
 
 def _row(

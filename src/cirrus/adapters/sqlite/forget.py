@@ -29,6 +29,7 @@ def forget(database: Database, where: str, values: Sequence[int | str], at: int)
     executions = database.rows("SELECT id, name FROM executions WHERE record = ? ORDER BY n", (record,))
     _bury(database, key, [unpack(name) for _, name in executions], at)
     _without_items(database, record)
+    database.standing.clear()
     for table in _OF_EXECUTIONS:
         for number, _ in executions:
             database.run(f"DELETE FROM {table} WHERE execution = ?", (number,))

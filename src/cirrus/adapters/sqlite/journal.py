@@ -31,9 +31,15 @@ class SqliteJournal:
         wanted = dict.fromkeys(entry.execution_id for entry in entries)
         sql = "SELECT e.id, e.name FROM executions e WHERE {} AND e.owner = ? AND e.stopped IS NULL"
         with self._db.group():
-            held = {known: number for known, (number, _) in self._db.executions(sql, wanted, (owner,)).items()}
-            self._db.run_many(
-                "INSERT INTO journal (execution, seq, event, body) VALUES (?, ?, ?, ?)",
+            ours = self._db.standing.held
+            held = {known: one[1] for known in wanted if (one := ours.get(known)) is not None and one[0] == owner}
+            if len(held) < len(wanted):
+                asked = self._db.executions(sql, wanted.keys() - held.keys(), (owner,))
+                found = {known: (owner, number) for known, (number, _) in asked.items()}
+                ours.update(found)
+                held |= {known: number for known, (_, number) in found.items()}
+            self._db.insert(
+                "INSERT INTO journal (execution, seq, event, body)",
                 [
                     (
                         held[entry.execution_id],
@@ -114,6 +120,7 @@ class SqliteJournal:
                 size -= len(adopted[-1].input)
                 if size <= 0:
                     break
+            self._db.standing.clear()
             for one in adopted:
                 self._db.run("UPDATE executions SET owner = ? WHERE name = ?", (owner, pack(one.execution_id)))
         return adopted

@@ -25,7 +25,7 @@ def insert(db: Database, messages: Iterable[tuple[Message, int, bytes]], at: int
     for message, priority, digest in given:
         key, collections, group = place(db, message.payload_id)
         rows.append((bodies[digest], key, priority, collections, group, at))
-    db.run_many("INSERT INTO messages (body, key, priority, collections, grp, queued) VALUES (?, ?, ?, ?, ?, ?)", rows)
+    db.insert("INSERT INTO messages (body, key, priority, collections, grp, queued)", rows)
 
 
 def place(db: Database, payload_id: str | None) -> tuple[str | None, int, int]:

@@ -15,7 +15,7 @@ from cirrus.ports.queue import BATCH_BYTES, NONE, Kept, Message, Queued, Rejecte
 
 _AWAY = "FROM messages INDEXED BY messages_away WHERE visible > 0"
 _BACK = 1000  # how many messages whose lease has ended wait again at one take
-_LEASE = "UPDATE messages SET visible = ?, owner = ?, attempts = attempts + 1 WHERE id = ?"
+_LEASE = "UPDATE messages SET visible = ?, owner = ?, attempts = attempts + 1 WHERE id IN ({})"
 
 
 class SqliteQueue:
@@ -56,7 +56,7 @@ class SqliteQueue:
                 picked = pick(self._lanes, limit, size, allowance, self._served)
             else:
                 picked = first(self._lanes.of(only), limit, size, allowance)
-            self._db.run_many(_LEASE, [(until, owner, message.number) for message in picked])
+            self._db.run_of(_LEASE, [message.number for message in picked], (until, owner))
         return [_taken(message) for message in picked]
 
     def _come_back(self, now: int) -> None:

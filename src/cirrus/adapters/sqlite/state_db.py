@@ -138,7 +138,7 @@ class SqliteStateDb:
             records = self._made([one for one in numbered if one[1].previous is None])
             records |= {n: self._advance(claim, n, claim.previous) for n, claim in numbered if claim.previous}
             granted = [(n, claim, record) for n, claim in numbered if (record := records[n]) is not None]
-            self._db.run_many(_NEW_EXECUTION, [self._execution(*one) for one in granted])
+            self._db.insert(_NEW_EXECUTION, [self._execution(*one) for one in granted])
             for _, claim, _ in granted:
                 self._db.entered(NUMBER[State.CLAIMED], claim.at)
                 if claim.owner:
@@ -151,11 +151,14 @@ class SqliteStateDb:
     def _execution(self, number: int, claim: Claim, record: int) -> tuple[Any, ...]:
         name = pack(claim.execution_id)
         self._db.remember(claim.execution_id, number, name)
+        if claim.owner:
+            self._db.standing.began(claim.execution_id, claim.owner, id_key(claim.payload_id), record, number)
         return (
             number,
             name,
             record,
             _attempt(claim),
+            "RUNNING",
             self._db.body_id(claim.input),
             self._db.body_id(claim.definition) if claim.definition else None,
             claim.at,
@@ -168,7 +171,7 @@ class SqliteStateDb:
         first = self._db.next_id("records")
         rows = [self._new_record(number, *one) for number, one in enumerate(claims, first)]
         made: dict[int, int | None] = {execution: row[0] for row, (execution, _) in zip(rows, claims, strict=True)}
-        if self._db.run_many(_NEW_RECORD, rows) == len(rows):
+        if self._db.insert(_NEW_RECORD, rows) == len(rows):
             return made
         there = {number for (number,) in self._db.rows("SELECT id FROM records WHERE id >= ?", (first,))}
         return {execution: number if number in there else None for execution, number in made.items()}
@@ -233,6 +236,9 @@ class SqliteStateDb:
             current = self._running([end.execution_id for end in conclusions])
             rows = [self._granted(end, current) for end in conclusions]
             granted = [(end, *numbers) for end, numbers in zip(conclusions, rows, strict=True) if numbers is not None]
+            standing = self._db.standing
+            for end, *_ in granted:
+                standing.ended(end.execution_id)
             self._db.run_many(_END_RECORD, [self._ended_record(end, record) for end, record, _, _ in granted])
             self._db.run_many(_END_EXECUTION, [_ended_execution(end, one, output) for end, _, one, output in granted])
             self._write_items([(item, 1, one) for end, _, one, _ in granted for item in end.items])
@@ -269,10 +275,13 @@ class SqliteStateDb:
 
     def _running(self, execution_ids: Sequence[str]) -> dict[str, tuple[str, int, int]]:
         """Key of the record, its number and the execution's, of those that are current and have not ended."""
-        rows = self._db.executions(f"{_CURRENT} WHERE {{}}", execution_ids)
-        return {
-            known: (key, record, number) for known, (number, _, key, record, state) in rows.items() if state in _RUNNING
-        }
+        known = self._db.standing.current
+        found = {one: known[one] for one in execution_ids if one in known}
+        rows = self._db.executions(f"{_CURRENT} WHERE {{}}", [one for one in execution_ids if one not in found])
+        for one, (number, _, key, record, state) in rows.items():
+            if state in _RUNNING:
+                found[one] = key, record, number
+        return found
 
     def _current(self, payload_id: str, execution_id: str, states: tuple[int, ...]) -> tuple[int, int] | None:
         row = self._db.executions(f"{_CURRENT} WHERE {{}}", [execution_id]).get(execution_id)
@@ -300,7 +309,7 @@ class SqliteStateDb:
             self._settle(receipts)
 
     def _settle(self, receipts: Iterable[str]) -> None:
-        self._db.run_many("DELETE FROM messages WHERE id = ?", [(int(receipt),) for receipt in receipts])
+        self._db.run_of("DELETE FROM messages WHERE id IN ({})", [int(receipt) for receipt in receipts])
 
     def _write_events(self, events: Sequence[event_rows.About]) -> None:
         """Keep events, each with the numbers of the record and the execution that it is about."""
@@ -311,8 +320,8 @@ class SqliteStateDb:
 
     def _write_items(self, items: Sequence[tuple[ItemRef, int, int]]) -> None:
         """Keep which Items went into an execution, or were made by it."""
-        sql = "INSERT OR IGNORE INTO items (item, made, execution, collection) VALUES (?, ?, ?, ?)"
-        self._db.run_many(sql, [(item.id, made, number, item.collection) for item, made, number in items])
+        sql = "INSERT OR IGNORE INTO items (item, made, execution, collection)"
+        self._db.insert(sql, [(item.id, made, number, item.collection) for item, made, number in items])
 
     def _publish(self, end: Conclusion, output: int) -> None:
         for target in self._subscriptions.items:
@@ -330,12 +339,8 @@ class SqliteStateDb:
 
 _NEW_RECORD = (
     "INSERT OR IGNORE INTO records (id, grp, key, full_id, state, created, updated, claimed_at, execution, attempts)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_NEW_EXECUTION = (
-    "INSERT INTO executions (id, name, record, n, status, input, definition, started, owner, priority)"
-    " VALUES (?, ?, ?, ?, 'RUNNING', ?, ?, ?, ?, ?)"
-)
+_NEW_EXECUTION = "INSERT INTO executions (id, name, record, n, status, input, definition, started, owner, priority)"
 _END_RECORD = (
     "UPDATE records SET state = ?, updated = ?, last_error = ?, outputs = ?, output_collections = ?, failure = ?"
     " WHERE id = ?"
