@@ -78,6 +78,7 @@ class AttemptLoop:
         self._told: Mapping[bytes, bytes] = {}
         self._seen = self._memory.read()
         self._unseen = 0.0
+        self._looked = 0.0
 
     def serve(self) -> None:
         """Run attempts until the control process closes the tokens."""
@@ -89,7 +90,8 @@ class AttemptLoop:
         send(self._lines.answers, pack(0, orjson.dumps(born)))
         while number := self._next_token():
             _, head, body = self._receive(number)
-            task, context = orjson.loads(head)
+            task, context, handed = orjson.loads(head)
+            self._look(handed)
             told, output = self._run(task, context, body)
             os.write(self._lines.output, marker)
             same = output == body
@@ -115,6 +117,12 @@ class AttemptLoop:
         ended = time.time()
         self._flush()
         return [error, cause, started, ended, self._used(ended - started)], output
+
+    def _look(self, handed: float) -> None:
+        """See that the project is no older than when the attempt was handed over: once for all that came together."""
+        if self._looked <= handed:
+            self._looked = time.monotonic()
+            self._host.look()
 
     def _used(self, seconds: float) -> int:
         """What this process has for itself after an attempt that took so long; many short ones are looked at once."""
@@ -149,7 +157,6 @@ class AttemptLoop:
             try:
                 return int.from_bytes(os.read(self._lines.tokens, TOKEN), "big")
             except BlockingIOError:
-                self._host.rest()
                 waiting = select.poll()
                 waiting.register(self._lines.tokens, select.POLLIN)
                 waiting.poll()

@@ -63,7 +63,7 @@ class InlineHost:
         started = time.time()
         try:
             with heard(log), visible(variables, self._hidden), kit.provided(self._stores), self._modules.importable():
-                self._tasks.rest()  # nobody tells whether there was one
+                self._tasks.look()
                 output = self._tasks.run(task, payload)
         except KeyboardInterrupt:
             raise

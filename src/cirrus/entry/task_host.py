@@ -10,11 +10,9 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,6 @@ from cirrus.entry.project_modules import ProjectModules, where
 from cirrus.entry.task_output import encode
 from cirrus.ports.compute import TaskSpec
 
-_LOOK = 0.01  # seconds after which the project's files are looked at again
 REFERENCE = re.compile(rb'\s*\{\s*"url"\s*:')
 Json = dict[str, Any]
 
@@ -46,17 +43,13 @@ class Surroundings:
 
 
 class TaskHost:
-    """Runs attempts at the tasks of one project; keeps what it imported until a file changes.
-
-    That is seen at once by the first attempt after a `rest`, and within a moment by those that follow without one.
-    """
+    """Runs attempts at the tasks of one project; keeps what it imported until `look` finds that a file has changed."""
 
     def __init__(self, specs: Mapping[str, TaskSpec], modules: ProjectModules, around: Surroundings) -> None:
         self._specs = specs
         self._modules = modules
         self._around = around
         self._loaded: dict[str, Callable[[Json], object]] = {}
-        self._looked = -inf
 
     def preload(self) -> None:
         """Import every handler that can be imported; the others say why in their attempts."""
@@ -65,9 +58,10 @@ class TaskHost:
                 with suppress(Exception):
                     self._callable(name, spec.handler)
 
-    def rest(self) -> None:
-        """No attempt waits now: a project that is corrected meanwhile is looked at before the next."""
-        self._looked = -inf
+    def look(self) -> None:
+        """Forget what was imported if a file of the project has changed since."""
+        if self._modules.refresh():
+            self._loaded.clear()
 
     def run(self, task: str, payload: bytes) -> bytes:
         """The output for `payload`, both JSON text; raises what the task raises, or TaskFailure."""
@@ -100,11 +94,6 @@ class TaskHost:
         return self._around.stores.get(body["url"])
 
     def _callable(self, task: str, handler: str) -> Callable[[Json], object]:
-        now = time.monotonic()
-        if now - self._looked >= _LOOK:
-            self._looked = now
-            if self._modules.refresh():
-                self._loaded.clear()
         found = self._loaded.get(task)
         if found is None:
             found = self._loaded[task] = self._adapt(task, handler, self._import(task, handler))

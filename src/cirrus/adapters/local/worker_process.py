@@ -85,8 +85,9 @@ class WorkerProcess:
 
     def assign(self, job: Job) -> None:
         """Hand over an attempt; it is on its way after `flush`."""
+        now = time.monotonic()
         if not self.jobs:
-            self.since = time.monotonic()
+            self.since = now
         self._sequence += 1
         attempt = job.attempt
         self.taken += 1
@@ -94,7 +95,8 @@ class WorkerProcess:
         self._printing.append(job)
         self.tasks[attempt.task] += 1
         self.bytes += len(attempt.payload)
-        self._out.add(self._sequence, orjson.dumps([attempt.task, attempt.context], default=dict), attempt.payload)
+        head = orjson.dumps([attempt.task, attempt.context, now], default=dict)
+        self._out.add(self._sequence, head, attempt.payload)
         self._permits += self._sequence.to_bytes(TOKEN, "big")
 
     def flush(self) -> bool:
