@@ -30,6 +30,11 @@ class Scene:
     clients: Clients
     heard: str
 
+    def later(self, seconds: float) -> Scene:
+        """The same so many seconds from now, as those see it who ask its clock."""
+        clock = self.where.clock
+        return replace(self, where=replace(self.where, clock=lambda: clock() + round(seconds * 1_000_000)))
+
     def payload(self, name: str = "a", workflow: Any = "w", **more: Any) -> dict[str, Any]:
         return document(name, process=workflow, **more)
 

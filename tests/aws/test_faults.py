@@ -59,27 +59,22 @@ def arn(scene: Scene) -> str:
     return scene.where.arns.execution("w", next_execution_id(P, ()))
 
 
-def later(scene: Scene, seconds: float) -> Any:
-    clock = scene.where.clock
-    return replace(scene.where, clock=lambda: clock() + round(seconds * 1_000_000))
-
-
 def live(scene: Scene) -> None:
     """Everything that AWS would do: messages and events that failed come again, and the sweeper runs."""
     attempts, waits = 0, True
     while waits and attempts < 6:
         attempts += 1
-        where = later(scene, 200 * (attempts - 1))
+        where = scene.later(200 * (attempts - 1)).where
         event = scene.sqs_event(payload(scene), attempts=attempts)
         waits = bool(process.handle(where, event, "p")["batchItemFailures"])
     for round_ in range(1, 3):
-        sweep.handle(later(scene, 1000 * round_), 60, "s")
+        sweep.handle(scene.later(1000 * round_).where, 60, "s")
     event = scene.sqs_event(end_event(scene, arn(scene), input=text(scene), output=text(scene)))
     for attempt in range(4):
-        if not update_state.handle(later(scene, 5000 + attempt), event, "u")["batchItemFailures"]:
+        if not update_state.handle(scene.later(5000 + attempt).where, event, "u")["batchItemFailures"]:
             break
     for round_ in range(1, 4):
-        sweep.handle(later(scene, 10_000 * round_), 60, "s")
+        sweep.handle(scene.later(10_000 * round_).where, 60, "s")
 
 
 def text(scene: Scene) -> str:

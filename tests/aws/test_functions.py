@@ -13,6 +13,8 @@ from cirrus.adapters.aws.clients import Clients
 from cirrus.core.execution_id import next_execution_id
 from cirrus.entry.lambdas import process, sweep, update_state
 from cirrus.errors import StoreError
+from cirrus.flow.home import Home
+from cirrus.flow.process import Begun
 from tests.aws.scene import Scene, end_event, make_scene
 
 P = "scenes/workflow-w/a"
@@ -34,6 +36,12 @@ def end(
     given = json.dumps(payload or scene.payload(id=P))
     told = {"input": given, **({"output": given} if status == "SUCCEEDED" else {}), **detail}
     return end_event(scene, arn or arn_of(scene), status, **told)
+
+
+def claimed(home: Home) -> list[Begun]:
+    """What a call has claimed when it dies, before it starts it."""
+    queue: Any = home.queue  # that of a function, which was given its messages
+    return process.process(home, queue.given, None, home.clock())
 
 
 # ---------------------------------------------------------------- process
@@ -141,7 +149,7 @@ def test_message_whose_function_died_late_runs_nothing_twice_and_is_told_of(
     """It was claimed and started; then its function died, before it had sent its events or answered."""
     payload = scene.payload(workflow=[{"workflow": "w", "replace": True}])
     home = scene.where.home(event=way(scene, payload, again=False), call="o")
-    process.start(home, process.process(home, home.queue.given, None, home.clock()), home.clock())  # type: ignore[attr-defined]  # ours
+    process.start(home, claimed(home), home.clock())
     assert scene.told() == []
     if ended:
         update_state.handle(scene.where, end(scene), "o")
@@ -162,13 +170,11 @@ def test_claim_whose_function_died_early_is_taken_up_when_the_call_is_made_again
     """It was claimed and not started; Lambda makes the call again, for as long as it fails."""
     event = way(scene, scene.payload(), again=True)
     home = scene.where.home(event=event, call="o")
-    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]  # ours
+    claimed(home)
     with pytest.raises(StoreError, match="try again"):
         process.handle(scene.where, event, "o")
     assert scene.event_types() == []
-    clock = scene.where.clock
-    later = replace(scene.where, clock=lambda: clock() + 121_000_000)
-    assert process.handle(later, event, "o")["started"] == 1
+    assert process.handle(scene.later(121).where, event, "o")["started"] == 1
     assert scene.event_types() == ["CLAIMED_PROCESSING", "STARTED_PROCESSING"]
     assert scene.state(P) == "PROCESSING"
 
@@ -301,7 +307,7 @@ def test_late_and_second_ends_change_and_send_nothing(scene: Scene) -> None:
 
 def test_end_before_processing_was_written_is_kept(scene: Scene) -> None:
     home = scene.where.home(event=scene.sqs_event(scene.payload()))
-    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]  # ours
+    claimed(home)
     assert scene.state(P) == "CLAIMED"
     update_state.handle(scene.where, end(scene), "o")
     assert scene.state(P) == "COMPLETED"
@@ -341,28 +347,21 @@ def test_running_events_are_left_alone(scene: Scene) -> None:
 # ---------------------------------------------------------------- sweeping
 
 
-def later(scene: Scene, seconds: float) -> Any:
-    from dataclasses import replace
-
-    clock = scene.where.clock
-    return replace(scene.where, clock=lambda: clock() + round(seconds * 1_000_000))
-
-
 def test_sweep_starts_a_claim_that_was_dropped(scene: Scene) -> None:
     home = scene.where.home(event=scene.sqs_event(scene.payload()))
-    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]  # ours
+    claimed(home)
     assert sweep.handle(scene.where, 60, "s")["started"] == 0
-    assert sweep.handle(later(scene, 130), 60, "s")["started"] == 1
+    assert sweep.handle(scene.later(130).where, 60, "s")["started"] == 1
     assert scene.state(P) == "PROCESSING"
     assert scene.event_types() == ["CLAIMED_PROCESSING", "STARTED_PROCESSING"]
 
 
 def test_message_that_comes_back_waits_for_the_lease_and_resumes(scene: Scene) -> None:
     home = scene.where.home(event=scene.sqs_event(scene.payload()))
-    process.process(home, home.queue.given, None, home.clock())  # type: ignore[attr-defined]  # ours
+    claimed(home)
     again = scene.sqs_event(scene.payload(), attempts=2)
     assert process.handle(scene.where, again, "o")["batchItemFailures"] == [{"itemIdentifier": "m0"}]
-    assert process.handle(later(scene, 130), again, "o") == {"batchItemFailures": [], "started": 1}
+    assert process.handle(scene.later(130).where, again, "o") == {"batchItemFailures": [], "started": 1}
     assert scene.where.home().state_db.get([P])[P].executions == (next_execution_id(P, ()),)
 
 
@@ -370,8 +369,8 @@ def test_sweep_finds_the_end_of_which_nothing_was_heard(scene: Scene) -> None:
     process.handle(scene.where, scene.sqs_event(scene.payload()), "o")
     scene.told()
     scene.wait(arn_of(scene))
-    assert sweep.handle(later(scene, 300), 60, "s")["looked"] == 0
-    swept = sweep.handle(later(scene, 630), 60, "s")
+    assert sweep.handle(scene.later(300).where, 60, "s")["looked"] == 0
+    swept = sweep.handle(scene.later(630).where, 60, "s")
     assert (swept["looked"], swept["ended"]) == (1, 1)
     assert scene.state(P) == "COMPLETED"
     assert "SUCCEEDED" in scene.event_types()
@@ -390,9 +389,9 @@ def test_sweep_sends_what_a_function_left(scene: Scene) -> None:
     home.state_db.conclude([conclusion])
     assert scene.told() == []
     assert sweep.handle(scene.where, 60, "s")["sent"] == {"queue": 0, "events": 0, "items": 0}
-    assert sweep.handle(later(scene, 100), 60, "s")["sent"] == {"queue": 0, "events": 1, "items": 1}
+    assert sweep.handle(scene.later(100).where, 60, "s")["sent"] == {"queue": 0, "events": 1, "items": 1}
     assert len(scene.told()) == 2
-    assert sweep.handle(later(scene, 200), 60, "s")["sent"] == {"queue": 0, "events": 0, "items": 0}
+    assert sweep.handle(scene.later(200).where, 60, "s")["sent"] == {"queue": 0, "events": 0, "items": 0}
 
 
 def test_direct_failure_raises_so_that_the_caller_tries_again(scene: Scene) -> None:

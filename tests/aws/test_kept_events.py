@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -91,8 +90,7 @@ def test_event_of_an_end_whose_function_died_is_kept_by_the_sweep(scene: Scene) 
     assert end is not None
     assert home.state_db.conclude([end]) == [True]  # and nothing is sent: the function is gone
     assert kept(scene) == LIFE[:2]
-    clock = scene.where.clock
-    sweep.handle(replace(scene.where, clock=lambda: clock() + 100_000_000), 60, "s")
+    sweep.handle(scene.later(100).where, 60, "s")
     assert kept(scene) == LIFE
 
 
@@ -102,10 +100,8 @@ def test_what_could_not_be_kept_now_is_kept_later(scene: Scene, calls: Faults) -
     update_state.handle(scene.where, failing(scene), "o")
     record = scene.where.home().state_db.get([P])[P]
     assert record.state is State.FAILED
-    clock = scene.where.clock
     for minutes in (2, 4):
-        ahead = minutes * 60_000_000
-        sweep.handle(replace(scene.where, clock=lambda ahead=ahead: clock() + ahead), 60, "s")  # type: ignore[misc]  # lambda
+        sweep.handle(scene.later(minutes * 60).where, 60, "s")
     assert kept(scene) == LIFE
 
 

@@ -39,11 +39,6 @@ def limited(scene: Scene, limits: str = TWO) -> Scene:
     return found
 
 
-def later(scene: Scene, seconds: float) -> Scene:
-    clock = scene.where.clock
-    return replace(scene, where=replace(scene.where, clock=lambda: clock() + round(seconds * 1_000_000)))
-
-
 def known(name: str, workflow: str = "w") -> str:
     return f"scenes/workflow-{workflow}/{name}"
 
@@ -111,7 +106,7 @@ def drive(scene: Scene, most: int) -> Counter[str]:
     """Work and end what runs until nothing does; the limit is looked at in between. Gives how often each ran."""
     ran: Counter[str] = Counter()
     for round_ in range(60):
-        work(later(scene, round_))
+        work(scene.later(round_))
         now = running(scene)
         assert len(now) <= most
         if not now and not scene.where.queue().waits_for_limits():
@@ -122,7 +117,7 @@ def drive(scene: Scene, most: int) -> Counter[str]:
                 pass
             ran[name] += 1
         if not now:
-            sweep.handle(later(scene, 400 + round_ * 400).where, 60, "s")
+            sweep.handle(scene.later(400 + round_ * 400).where, 60, "s")
     raise AssertionError(f"still waiting: {running(scene)}, {counts(scene)}")
 
 
@@ -198,7 +193,7 @@ def test_rates_let_no_more_begin_than_they_say(plain: Scene) -> None:
     began = given(scene, *map(scene.payload, "abcdefgh"))["started"]
     assert began == 1
     for step in range(1, 7):
-        at = later(scene, 10.5 * step)
+        at = scene.later(10.5 * step)
         sweep.handle(at.where, 60, "s")
         began += work(at)
         assert began <= 1 + 10.5 * step / 10
@@ -212,7 +207,7 @@ def test_what_waits_is_not_lost_with_the_messages_that_were_queued_again(plain: 
     assert queued(scene) is not None  # and whoever took it died
     sweep.handle(scene.where, 60, "s")
     assert (work(scene), running(scene)) == (0, ["b"])
-    sweep.handle(later(scene, 310).where, 60, "s")
+    sweep.handle(scene.later(310).where, 60, "s")
     assert (work(scene), running(scene)) == (1, ["b", "c"])
 
 
@@ -285,9 +280,9 @@ def test_a_count_that_is_wrong_is_set_right(plain: Scene) -> None:
     for name in "ab":  # by hand, as nobody should
         key = {"collections_workflow": {"S": "scenes_w"}, "itemids": {"S": name}}
         scene.clients("dynamodb").delete_item(TableName=scene.where.variables.state_db, Key=key)
-    assert sweep.handle(later(scene, 30).where, 60, "s")["counted"] == 0
-    assert sweep.handle(later(scene, 90).where, 60, "s")["counted"] == 1
-    assert work(later(scene, 90)) == 1
+    assert sweep.handle(scene.later(30).where, 60, "s")["counted"] == 0
+    assert sweep.handle(scene.later(90).where, 60, "s")["counted"] == 1
+    assert work(scene.later(90)) == 1
     assert counts(scene) == {"workflow w": 1}
 
 
@@ -331,7 +326,7 @@ def test_nothing_is_lost_doubled_or_over_the_limit(
     since = scene.where.clock() // 1000
     for attempt in range(1, 4):
         event = first_given(scene.sqs_event(*map(scene.payload, "abcde"), attempts=attempt), since)
-        at = later(troubled, 200 * (attempt - 1))
+        at = troubled.later(200 * (attempt - 1))
         left = {one["itemIdentifier"] for one in process.handle(at.where, event, "p")["batchItemFailures"]}
         if not left:
             break

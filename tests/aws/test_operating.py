@@ -130,9 +130,7 @@ def test_members_are_sent_by_the_next_sweep_where_this_one_dies(scene: Scene) ->
     home = scene.where.home()
     campaign.feed(home, home.clock())  # and nothing is sent: the function is gone
     assert queued(scene) == []
-    clock = scene.where.clock
-    later = replace(scene.where, clock=lambda: clock() + 100_000_000)
-    sweep.handle(later, 60, "s")
+    sweep.handle(scene.later(100).where, 60, "s")
     assert len(queued(scene)) == 2
 
 
@@ -142,8 +140,7 @@ def test_member_of_which_nothing_comes_is_told(scene: Scene) -> None:
     campaign.start(home, FAILED, Options(), name="again")
     sweep.handle(scene.where, 60, "s")
     assert len(queued(scene)) == 1  # lost, as a message that went to the dead letter queue is
-    clock = scene.where.clock
-    sweep.handle(replace(scene.where, clock=lambda: clock() + 400_000_000), 60, "s")
+    sweep.handle(scene.later(400).where, 60, "s")
     assert campaign.report(home, "again").counts == {"refused": 1}
 
 

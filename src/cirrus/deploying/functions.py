@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from troposphere import GetAtt, Ref, Sub, Template, awslambda, events, iam, logs
 
@@ -26,7 +26,7 @@ _WINDOW = 1
 
 class _Mapping(awslambda.EventSourceMapping):  # type: ignore[misc]  # troposphere is untyped
     # troposphere 4.11 has another service's class of that name in its place
-    props = {**awslambda.EventSourceMapping.props, "ScalingConfig": (dict, False)}  # noqa: RUF012  # a class attribute, as troposphere reads it
+    props: ClassVar[dict[str, Any]] = {**awslambda.EventSourceMapping.props, "ScalingConfig": (dict, False)}
 
 
 class Functions:

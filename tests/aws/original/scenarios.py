@@ -296,8 +296,8 @@ def five(stage: Stage) -> None:
 def asked_by_a_dashboard(stage: Stage) -> None:
     five(stage)
     group = "/scenes/workflow-w"
-    catalog = {"id": stage.scene.where.variables.prefix.strip("-"), "description": "d"}
-    catalog["cirrus"] = {"workflows": {"scenes": ["w"]}}  # type: ignore[assignment]  # not text
+    catalog: dict[str, Any] = {"id": stage.scene.where.variables.prefix.strip("-"), "description": "d"}
+    catalog["cirrus"] = {"workflows": {"scenes": ["w"]}}
     stage.scene.clients("s3").put_object(Bucket=BUCKET, Key="catalog.json", Body=json.dumps(catalog).encode())
     stage.api("/")
     stage.api(group)

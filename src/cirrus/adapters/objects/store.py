@@ -282,8 +282,8 @@ def _fetch(url: str, method: str) -> bytes:
 
 
 def _opened(url: str, method: str) -> Any:
-    request = Request(url, method=method, headers={"User-Agent": "cirrus"})  # noqa: S310 -- http and https only
-    return urlopen(request, timeout=WEB_SECONDS)  # noqa: S310 -- http and https only
+    request = Request(url, method=method, headers={"User-Agent": "cirrus"})  # noqa: S310 -- callers pass web URLs only
+    return urlopen(request, timeout=WEB_SECONDS)  # noqa: S310 -- its URL is http or https, as Request was given it
 
 
 def _has_profile() -> bool:

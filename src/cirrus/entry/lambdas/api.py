@@ -101,8 +101,14 @@ def _answer(where: Deployed, asked: Asked) -> Any:
     return item(where, home, record(home, str(parse(path))))
 
 
+def _walk(home: Home) -> Any:
+    """The ranges of the indexes of this home's state database: a deployment's has them, though the port does not."""
+    state_db: Any = home.state_db
+    return state_db.walk()
+
+
 def _root(where: Deployed, home: Home, asked: Asked) -> Any:
-    walk: Any = getattr(home.state_db, "walk")()  # noqa: B009 - this home's state database has it
+    walk = _walk(home)
     name = where.variables.prefix.strip("-") or where.name
     links = [_link(asked.root, "home", "self")]
     for group in walk.groups(Query()):
@@ -136,7 +142,7 @@ def _period(where: Deployed, one: Period, interval: str, length: int) -> dict[st
 
 
 def _summary(where: Deployed, home: Home, group: PayloadId, asked: Asked) -> Any:
-    walk: Any = getattr(home.state_db, "walk")()  # noqa: B009 - this home's state database has it
+    walk = _walk(home)
     limit, since = _number(asked, "limit", MOST), _since(home, asked)
     counts: dict[str, int | str] = {}
     for state in State:
@@ -168,8 +174,7 @@ def _token(home: Home, query: Query, asked: Asked) -> str | None:
     given = asked.query.get("nextkey") or None
     if given is None or "/workflow-" not in given:
         return given
-    walk: Any = getattr(home.state_db, "walk")()  # noqa: B009 - this home's state database has it
-    token: str = walk.token(query, record(home, given))
+    token: str = _walk(home).token(query, record(home, given))
     return token
 
 
