@@ -155,6 +155,7 @@ def open_home(project: Project, where: Deployment, vault: Vault | None = None) -
         workflows=ProjectWorkflows(project.workflows, {*task_specs(project), PRE_BATCH, POST_BATCH}),
         targets=targets,
         clock=clock,
+        steady=_steady,
         chance=_dice(),
         changes=database.data_version,
         buckets=where.buckets,
@@ -344,6 +345,11 @@ def _policy(retention: Mapping[str, Any]) -> Policy:
 
 def _clock() -> int:
     return time.time_ns() // 1000
+
+
+def _steady() -> int:
+    """Of the machine, as the database's readers and writers are; sleep stops it, a new start begins it anew."""
+    return time.monotonic_ns() // 1000
 
 
 def _dice() -> Callable[[], int]:

@@ -176,6 +176,7 @@ class Deployed:
             workflows=workflows,
             targets=targets,
             clock=self.clock,
+            steady=self.clock,
             chance=self.chance,
             changes=lambda: 0,
             root=root,

@@ -27,6 +27,7 @@ from cirrus.adapters.memory.store import Store
 from cirrus.core.event import EventType, WorkflowEvent
 from cirrus.core.execution_id import Arns
 from cirrus.core.instant import from_iso
+from cirrus.core.lease import Lease
 from cirrus.core.payload_id import parse
 from cirrus.core.record import Record
 from cirrus.core.state import State
@@ -55,7 +56,7 @@ class KeepingAtOnce(DynamoStateDb):
         self, *, payload_id: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[tuple[int, WorkflowEvent]]:
         assert self._kept is not None
-        while waiting := self._outbox.take(KEPT, 500, owner="t", now=FAR, until=FAR):
+        while waiting := self._outbox.take(KEPT, 500, owner="t", now=FAR, lease=Lease(FAR, FAR)):
             assert self._kept.send(waiting) == {}
             self._outbox.settle("t", [Attempted(one.id, FAR) for one in waiting])
         return super().events(payload_id=payload_id, after=after, limit=limit)
@@ -119,7 +120,10 @@ class Dynamo(PortsContract):
         return connect
 
     def told(self, ports: Ports, payload_id: str | None = None) -> list[WorkflowEvent]:
-        bodies = [json.loads(one.body) for one in ports.outbox.take("events", 10_000, owner="t", now=FAR, until=FAR)]
+        bodies = [
+            json.loads(one.body)
+            for one in ports.outbox.take("events", 10_000, owner="t", now=FAR, lease=Lease(FAR, FAR))
+        ]
         found = [
             WorkflowEvent(EventType(body.pop("event_type")), at=from_iso(body.pop("isotimestamp")), **body)
             for body in bodies
@@ -128,7 +132,7 @@ class Dynamo(PortsContract):
 
     def forward(self, ports: Ports) -> None:
         target = QueueTarget(ports.queue, lambda: AT, ports.state_db.priorities)  # type: ignore[attr-defined]  # AWS alone
-        target.send(ports.outbox.take(QUEUE, 10_000, owner="t", now=FAR, until=FAR))
+        target.send(ports.outbox.take(QUEUE, 10_000, owner="t", now=FAR, lease=Lease(FAR, FAR)))
 
 
 class ReadsMany:
@@ -233,9 +237,9 @@ class TestOutboxThatKeepsWhatWasSent(Dynamo, OutboxContract):
     def test_what_was_sent_late_comes_in_its_place(self, ports: Ports) -> None:
         ids = [payload_id(n) for n in range(6)]
         ports.state_db.note([event(known) for known in ids])
-        taken = ports.outbox.take("events", 9, owner="o", now=AT, until=AT + 1)
+        taken = ports.outbox.take("events", 9, owner="o", now=AT, lease=Lease(AT, AT + 1))
         for some in (taken[3:5], taken[:2], taken[5:], taken[2:3], taken[5:]):
-            assert len(ports.outbox.take("events", 9, owner="o", now=AT, until=AT + 1)) == len(
+            assert len(ports.outbox.take("events", 9, owner="o", now=AT, lease=Lease(AT, AT + 1))) == len(
                 ports.outbox.entries(state="waiting")
             )
             ports.outbox.settle("o", [Attempted(one.id, AT) for one in some])

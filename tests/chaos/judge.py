@@ -76,7 +76,7 @@ def _records(verdict: Verdict, database: sqlite3.Connection, expected: Mapping[s
     left = database.execute("SELECT count(*) FROM messages").fetchone()[0]
     verdict.stuck += [f"{left} messages in the queue"] * bool(left)
     held = "SELECT l.name FROM locks l JOIN owners o ON o.name = l.owner WHERE min(l.until, o.until) BETWEEN ? AND ?"
-    now = round(time.time() * 1_000_000)  # what ends later than LEASES was written before the clock was set back
+    now = time.monotonic() * 1_000_000
     locks = database.execute(held, (now, now + LEASES)).fetchall()
     verdict.stuck += [f"{name} is still held by somebody who lives" for (name,) in locks]
 

@@ -134,7 +134,7 @@ def test_wait_goes_on_where_the_clock_is_set_back(view: Views, jump: float) -> N
     control.run()
     clock.advance(20)
     control.run()
-    clock.advance(jump)
+    clock.turn(jump)
     control.run()
     clock.advance(39)
     control.run()
@@ -151,7 +151,7 @@ def test_wait_ends_once_where_the_clock_is_set_forward(view: Views) -> None:
     (known,) = give(control.home, "wait")
     control.run()
     for jump in (86_400, -86_400, 86_400):
-        clock.advance(jump)
+        clock.turn(jump)
         control.run()
     assert ran.runs == 1
     assert state(control.home, known) is State.COMPLETED
@@ -162,12 +162,51 @@ def test_work_of_a_dead_process_is_taken_over_though_the_clock_was_set_back(view
     dead = Control(view(clock), {"t": ran}, "dead")
     (known,) = give(dead.home, "one")
     dead.turn()
-    clock.advance(-3600)
+    clock.turn(-3600)
     other = Control(view(clock), {"t": ran}, "other")
+    other.turn(adopt=True)
+    assert len(other.driver) == 0
+    clock.advance(31)
     other.turn(adopt=True)
     other.run()
     assert ran.runs == 1
     assert state(other.home, known) is State.COMPLETED
+
+
+def test_work_is_taken_over_at_once_after_the_machine_was_started_again(view: Views) -> None:
+    before, after, ran = Clock(), Clock(), Task()
+    before.advance(3600)
+    dead = Control(view(before), {"t": ran}, "dead")
+    (known,) = give(dead.home, "one")
+    dead.turn()
+    other = Control(view(after), {"t": ran}, "other")
+    other.turn(adopt=True)
+    other.run()
+    assert ran.runs == 1
+    assert state(other.home, known) is State.COMPLETED
+
+
+@pytest.mark.parametrize("jump", [3600.0, -28.0, -3600.0])
+def test_worker_that_slept_lets_go_of_what_was_taken_over_wherever_the_clock_was_set(view: Views, jump: float) -> None:
+    clock, mine, theirs = Clock(), Task(), Task()
+    home = view(clock)
+    (known,) = give(home, "one", "a")
+    asleep = Control(home, {"t": mine}, "unused")
+    worker = Worker(home, asleep.compute, {"t"}, "asleep")
+    worker._turn()
+    assert asleep.compute.in_flight() == 1
+    clock.turn(jump)
+    other = Control(view(clock), {"t": theirs}, "other")
+    other.turn(adopt=True)
+    assert len(other.driver) == 0  # its lease lasts, whatever a clock says
+    clock.advance(31)
+    other.turn(adopt=True)
+    other.run()
+    worker._renew(clock.steady())  # before anything may start again
+    assert len(worker._driver) == 0
+    worker._turn()
+    assert (mine.runs, theirs.runs) == (0, 1)
+    assert state(home, known) is State.COMPLETED
 
 
 def test_wait_survives_a_takeover_with_the_time_that_is_left(view: Views) -> None:
@@ -195,11 +234,13 @@ def test_takeover_after_the_clock_was_set_back_waits_no_longer_than_was_left(vie
     dead.run()
     clock.advance(10)
     dead.run()
-    clock.advance(-86_400)
+    clock.turn(-86_400)
+    dead.home.journal.retire("dead")
     second, ran = Control(view(clock), {"t": Fails(0)}, "second"), Task()
     second.turn(adopt=True)
     second.run()
-    clock.advance(-86_400)
+    clock.turn(-86_400)
+    second.home.journal.retire("second")
     third = Control(view(clock), {"t": ran}, "third")
     third.turn(adopt=True)
     clock.advance(40)
@@ -241,14 +282,14 @@ def test_attempt_that_was_stopped_is_not_taken_for_the_one_after_it(view: Views,
     first = Control(view(clock), {"t": ran}, "first")
     (known,) = give(first.home, "one")
     first.turn()
-    first.home.journal.beat("first", clock() - 1)
+    first.home.journal.beat("first", clock.steady() - 1)
     second = view(clock)
-    second.journal.beat("second", clock() + 30 * SECOND)
-    (taken,) = second.journal.adopt("second", clock(), 9)
+    second.journal.beat("second", clock.steady() + 30 * SECOND)
+    (taken,) = second.journal.adopt("second", clock.steady(), 9)
     if noticed:
         first.driver.drop([taken.execution_id])
     second.journal.retire("second")
-    first.home.journal.beat("first", clock() + 30 * SECOND)
+    first.home.journal.beat("first", clock.steady() + 30 * SECOND)
     first.driver.apply(first._decide([], True, 9), [])
     assert first.compute.in_flight() == 1
     first.run()  # its own attempt of before comes back now, cancelled
@@ -263,8 +304,8 @@ def test_overtaken_execution_takes_no_other_with_it(view: Views) -> None:
     mine, theirs = give(asleep.home, "one", "a", "b")
     asleep.turn()
     clock.advance(31)
-    asleep.home.journal.beat("other", clock() + 30 * SECOND)
-    (taken,) = asleep.home.journal.adopt("other", clock(), 1)
+    asleep.home.journal.beat("other", clock.steady() + 30 * SECOND)
+    (taken,) = asleep.home.journal.adopt("other", clock.steady(), 1)
     assert asleep.turn().lost == {taken.execution_id}
     asleep.run()
     states = {known: state(asleep.home, known) for known in (mine, theirs)}
@@ -290,7 +331,8 @@ def test_claim_that_was_dropped_is_taken_up_by_one_worker(view: Views, later: fl
     for worker in workers:
         worker._turn()
     assert state(home, claim.payload_id) is State.CLAIMED
-    clock.advance(later)
+    clock.turn(later - 31)
+    clock.advance(31)
     for worker in workers * 4:
         worker._turn()
         clock.advance(1)
@@ -309,9 +351,9 @@ def test_write_of_a_worker_that_was_overtaken_is_refused_and_told_once(view: Vie
     worker._turn()
     other = view(clock)
     clock.advance(5)
-    other.journal.beat("other", clock() + 30 * SECOND)
-    other.journal.beat("late", clock() - 1)  # as after a jump of the clock that only the other one has seen
-    (taken,) = other.journal.adopt("other", clock(), 1)
+    other.journal.beat("other", clock.steady() + 30 * SECOND)
+    other.journal.beat("late", clock.steady() - 1)  # as after a jump of the clock that only the other one has seen
+    (taken,) = other.journal.adopt("other", clock.steady(), 1)
     clock.advance(1)
     for _ in range(4):
         worker._turn()

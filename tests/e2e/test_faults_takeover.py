@@ -100,7 +100,7 @@ def abandoned(project: Project) -> int:
 
     sql = (
         "SELECT count(*) FROM executions e LEFT JOIN owners o ON o.name = e.owner WHERE e.stopped IS NULL"
-        f" AND coalesce(o.until, 0) < {time.time() * 1e6}"
+        f" AND coalesce(o.until, 0) < {time.monotonic() * 1e6}"
     )
     return int(str(database(project, sql)[0][0]))
 

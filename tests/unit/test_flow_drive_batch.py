@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cirrus.core.jsontext import encode
+from cirrus.core.lease import Lease
 from cirrus.core.state import State
 from cirrus.errors import CirrusError, StoreError
 from cirrus.flow import query
@@ -112,6 +113,8 @@ def test_items_are_published_and_events_sent_with_the_end() -> None:
         subscriptions=Subscriptions(events=("events",), items=("items",)),
     )
     control.run()
-    (one,) = control.home.outbox.take("items", 9, owner="d", now=control.home.clock(), until=control.home.clock() + 1)
+    (one,) = control.home.outbox.take(
+        "items", 9, owner="d", now=control.home.clock(), lease=Lease(control.home.clock(), control.home.clock() + 1)
+    )
     assert [found["id"] for found in json.loads(one.body)["features"]] == ["a", "b"]
     assert control.home.outbox.waiting("events")[0] == 3

@@ -155,7 +155,7 @@ def test_explain_says_what_failed_and_who_works(control: Control) -> None:
     assert (found.again.action, found.replaced.action) == ("rerun", "rerun")
     queue(control.home, document("b"))
     control.turn()
-    control.home.journal.beat("o", AT + 10_000 * SECOND, "pid 7 on ana")
+    control.home.journal.beat("o", control.home.steady() + 30 * SECOND, "pid 7 on ana")
     found = explain(control.home, payload_id("b"))
     assert found.state is State.PROCESSING
     assert "it is at the step 'first', try 1" in found.why[1]

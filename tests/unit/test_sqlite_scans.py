@@ -16,6 +16,7 @@ from cirrus.adapters.sqlite.outbox import SqliteOutbox
 from cirrus.adapters.sqlite.queue import SqliteQueue
 from cirrus.adapters.sqlite.retention import SqliteRetention
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
+from cirrus.core.lease import Lease
 from cirrus.core.state import ENDED, State
 from cirrus.core.throttle import Limit, Throttle
 from cirrus.ports.callbacks import Waiting
@@ -54,14 +55,15 @@ def filled(folder: Path, number: int) -> Database:
         runs = begin(state_db, payload_id("runs"), AT, owner="o")
         SqliteQueue(database, state_db).put([Message(b'{"n":%d}' % n, payload_id(n)) for n in range(number)], AT)
         state_db.note([event(payload_id(n)) for n in range(number)])
-        put_off = outbox.take("down", number, owner="o", now=AT, until=AT + DAY)
+        put_off = outbox.take("down", number, owner="o", now=AT, lease=Lease(AT, AT + DAY))
         outbox.settle("o", [Attempted(one.id, AT, "no", AT + LONGEST) for one in put_off])
-        sent = outbox.take("hook", number // 2, owner="o", now=AT, until=AT + DAY)
+        sent = outbox.take("hook", number // 2, owner="o", now=AT, lease=Lease(AT, AT + DAY))
         outbox.settle("o", [Attempted(one.id, AT) for one in sent])
         state_db.note([event(payload_id(n)) for n in range(number)])
         for n in range(number):
             callbacks.open(Waiting(f"token-{n}", str(runs.execution_id), f"place-{n}", "work", b"{}"))
-    outbox.take("down", 500, owner="o", now=AT + 1, until=AT + DAY)  # puts off what waits behind what was put off
+    # puts off what waits behind what was put off
+    outbox.take("down", 500, owner="o", now=AT + 1, lease=Lease(AT + 1, AT + DAY))
     return database
 
 
@@ -101,9 +103,11 @@ ASKED: dict[str, Ask] = {
     "answers": lambda one: SqliteCallbacks(one).take("o"),
     "the next task of an activity": lambda one: SqliteCallbacks(one).next_activity("work"),
     "campaigns that are active": lambda one: SqliteCampaigns(one, queue(one)).active(),
-    "take deliveries": lambda one: SqliteOutbox(one).take("hook", 9, owner="o", now=LATER, until=LATER + DAY),
+    "take deliveries": lambda one: SqliteOutbox(one).take(
+        "hook", 9, owner="o", now=LATER, lease=Lease(LATER, LATER + DAY)
+    ),
     "take deliveries of a target that is down": lambda one: SqliteOutbox(one).take(
-        "down", 9, owner="o", now=LATER, until=LATER + DAY
+        "down", 9, owner="o", now=LATER, lease=Lease(LATER, LATER + DAY)
     ),
     "remove what is past its time, where nothing is": lambda one: sum(SqliteRetention(one).expire(KEPT, LATER, 9)),
 }

@@ -13,6 +13,7 @@ from cirrus.adapters.sqlite.outbox import SqliteOutbox
 from cirrus.adapters.sqlite.retention import SqliteRetention
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.adapters.sqlite.sweep import REFERENCES
+from cirrus.core.lease import Lease
 from cirrus.core.record import Record
 from cirrus.errors import StoreError
 from cirrus.ports.outbox import Attempted, Subscriptions
@@ -146,7 +147,7 @@ def test_body_of_what_was_sent_goes(connect: Connect) -> None:
     database = connect()
     outbox = SqliteOutbox(database)
     SqliteStateDb(database, Subscriptions(events=("t",))).note([event(payload_id("a")), event(payload_id("b"))])
-    first, second = outbox.take("t", 9, owner="o", now=AT, until=AT + 9)
+    first, second = outbox.take("t", 9, owner="o", now=AT, lease=Lease(AT, AT + 9))
     outbox.settle("o", [Attempted(first.id, AT), Attempted(second.id, AT, "gone")])
     swept(database)
     assert database.rows("SELECT body FROM bodies") == [(second.body,)]

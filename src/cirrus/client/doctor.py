@@ -214,7 +214,7 @@ def _clock(client: Client) -> Iterator[Diagnosis]:
     with tempfile.NamedTemporaryFile(dir=root if os.access(root, os.W_OK) else None, prefix=".cirrus-") as file:
         apart = time.time() - Path(file.name).stat().st_mtime
     if abs(apart) > _SKEW:
-        advice = "let both machines take their time from one source (NTP): leases depend on it"
+        advice = "let both machines take their time from one source (NTP): waits and due times depend on it"
         yield Diagnosis("clock", BAD, f"it is {apart:+.0f} s from that of the file system of {root}", advice)
         return
     yield Diagnosis("clock", GOOD, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))

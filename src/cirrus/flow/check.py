@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cirrus import asl
 from cirrus.core.instant import SECOND
+from cirrus.core.lease import Lease
 from cirrus.core.payload_id import parse
 from cirrus.flow.home import Home
 from cirrus.flow.process import Begun
@@ -21,7 +22,8 @@ _OUTSIDE = ("Cirrus.CannotStart", "InvalidOutput")
 
 def check(home: Home, upkeep: Upkeep, *, full: bool = False) -> Iterator[Finding]:
     """Every finding, as it is found; `full` looks at all bodies and histories instead of a part of them."""
-    yield from upkeep.findings(home.clock(), patience=max(_PATIENCE, 10 * home.limits.lease), full=full)
+    at, patience = home.steady(), max(_PATIENCE, 10 * home.limits.lease)
+    yield from upkeep.findings(home.clock(), Lease(at, at + home.limits.lease), patience=patience, full=full)
     for execution_id in upkeep.executions(None if full else SAMPLE):
         execution = home.state_db.execution(execution_id)
         if execution is not None:

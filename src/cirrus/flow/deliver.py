@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cirrus.core.instant import SECOND
+from cirrus.core.lease import Lease
 from cirrus.errors import StoreError
 from cirrus.flow.home import Home
 from cirrus.ports.outbox import LONGEST, Attempted, Delivery
@@ -17,8 +18,9 @@ _LEASE = 120 * SECOND
 
 def deliver(home: Home, target: str, owner: str) -> int:
     """Send the deliveries of a target that are due; gives how many were dealt with."""
-    now = home.clock()
-    deliveries = home.outbox.take(target, BATCH, owner=owner, now=now, until=now + _LEASE)
+    at = home.steady()
+    lease = Lease(at, at + _LEASE)
+    deliveries = home.outbox.take(target, BATCH, owner=owner, now=home.clock(), lease=lease)
     if not deliveries:
         return 0
     errors = _send(home.targets[target], deliveries)

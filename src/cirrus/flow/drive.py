@@ -69,9 +69,9 @@ class Driver:
         """How many bytes the payloads of attempts have that wait or are under way."""
         return self._size
 
-    def held_back(self, now: int, changed: bool) -> bool:
+    def held_back(self, at: int, changed: bool) -> bool:
         """Whether attempts at limited tasks wait that may have room now."""
-        return bool(self._gate) and (changed or (self._gate.again is not None and now >= self._gate.again))
+        return bool(self._gate) and (changed or (self._gate.again is not None and at >= self._gate.again))
 
     def next_timer(self) -> float | None:
         """When the next timer is due, in seconds since the epoch."""
@@ -110,7 +110,7 @@ class Driver:
             self._answered(turn, answer, now)
         self._write(turn, now)
         if self._home.throttle.tasks:
-            turn.granted = self._gate.reserve(self._starting(turn), {one.id for one in outcomes}, now)
+            turn.granted = self._gate.reserve(self._starting(turn), {one.id for one in outcomes}, self._home.steady())
 
     def _starting(self, turn: Turn) -> list[Attempt]:
         return [one for doing, one in turn.start.values() if doing.execution_id not in turn.ended]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from cirrus.core.instant import SECOND
+from cirrus.core.lease import Lease
 from cirrus.flow.home import Home
 
 BATCH = 200
@@ -17,17 +18,17 @@ _PARTS = 10
 
 def expire(home: Home, owner: str, go_on: Callable[[], bool]) -> int:
     """One round, unless another process is at it; gives how much was looked at. It ends where `go_on` says no."""
-    if not home.retention.hold(owner, home.clock(), home.clock() + _HOLD):
+    renewed = home.steady()
+    if not home.retention.hold(owner, Lease(renewed, renewed + _HOLD)):
         return 0
-    done, renewed = 0, home.clock()
-    now = renewed
+    done, now = 0, home.clock()
     for some in chain(home.retention.expire(home.policy, now, BATCH), home.retention.sweep(now, BATCH)):
         done += some
         if not go_on():
             break
-        if abs(home.clock() - renewed) > _HOLD // 4:
-            renewed = home.clock()
-            if not home.retention.hold(owner, renewed, renewed + _HOLD):
+        if home.steady() - renewed > _HOLD // 4:
+            renewed = home.steady()
+            if not home.retention.hold(owner, Lease(renewed, renewed + _HOLD)):
                 return done
     home.retention.release(owner)
     return done

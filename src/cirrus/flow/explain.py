@@ -10,6 +10,7 @@ from typing import Any
 from cirrus.core.decide import Action, decide
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.instant import SECOND, iso
+from cirrus.core.lease import Lease
 from cirrus.core.payload_id import PayloadId, parse
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
@@ -135,14 +136,15 @@ def _running(home: Home, record: Record, run: Run | None, now: int) -> Iterator[
             yield f"the last try at this step ended with {step.error}"
     if home.engine is not None:
         return
-    holder = home.journal.holder(record.execution_id) if record.execution_id else None
+    holder, at = home.journal.holder(record.execution_id) if record.execution_id else None, home.steady()
     if holder is None:
         yield "no control process holds it: the next one that takes its message goes on"
-    elif holder.until is None or holder.until <= now:
-        ended = "has gone" if holder.until is None else f"has not been heard of for {_span(now - holder.until)}"
-        yield f"the control process that held it {ended}: `cirrus up` takes it over"
-    else:
+    elif holder.until is not None and Lease(at, at + home.limits.lease).meets(holder.until):
         yield f"a control process works on it ({holder.about or holder.owner})"
+    else:
+        silent = 0 if holder.until is None else at - holder.until
+        ended = f"has not been heard of for {_span(silent)}" if silent > 0 else "has gone"
+        yield f"the control process that held it {ended}: `cirrus up` takes it over"
 
 
 def _message(one: Queued, now: int) -> str:

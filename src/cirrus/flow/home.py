@@ -58,6 +58,9 @@ class Limits:
 class Home:
     """One deployment. `clock` gives microseconds since the epoch, `chance` 63 random bits: both read at the edge.
 
+    `steady` is the clock that leases and pauses are counted on, in microseconds. It is the same for all who share the
+    deployment; where they share one machine, nobody sets it.
+
     `buckets` are the folders or stores that names of buckets stand for in state machines. `limits` are those of
     one control process, `throttle` those of all together; `policy` says how long things are kept. `engine` runs the
     workflows where that is not done by control processes of ours; `arns` names state machines and executions.
@@ -78,6 +81,7 @@ class Home:
     workflows: Workflows
     targets: Mapping[str, Target]
     clock: Callable[[], int]
+    steady: Callable[[], int]
     chance: Callable[[], int]
     changes: Callable[[], int]
     root: str = "cirrus"

@@ -33,6 +33,7 @@ _FEEDING = SECOND // 4
 _SOON = 3 * SECOND
 _FAREWELL = 15.0
 _BREATH = 0.02
+_MARGIN = 8  # this part of a lease before its end, no attempt starts any more: to start takes a while, too
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ class Worker:
         self._delivery_home = delivery_home
         self._pending: list[Outcome] = []
         self._refused: list[WorkflowEvent] = []
-        self._beat_at = 0
+        self._beat_at = home.steady() - home.limits.lease
         self._checked_at = 0
         self._taken_up_at = 0
         self._logged_at = 0
@@ -165,10 +166,10 @@ class Worker:
     def _turn(self) -> bool:
         try:
             self._pending += self._compute.collect(self._patience())
-            now = self._home.clock()
-            self._renew(now)
-            self._driver.drop(self._home.journal.cancelled(self._owner) if self._recheck(now) else ())
-            return self._decide(now)
+            now, at = self._home.clock(), self._home.steady()
+            self._renew(at)
+            self._driver.drop(self._home.journal.cancelled(self._owner) if self._recheck(at) else ())
+            return self._decide(now, at)
         except Overtaken as gone:
             self._driver.drop(gone.execution_ids)
             self._refused += gone.events
@@ -178,55 +179,55 @@ class Worker:
             self._left.wait(0.2)
             return True
 
-    def _renew(self, now: int) -> None:
-        """Renew the lease in time, and with it the tasks' leave to start.
+    def _renew(self, at: int) -> None:
+        """Renew the lease in time, and with it the tasks' leave to start, which ends somewhat earlier.
 
-        After a sleep longer than the lease, first let go of what was taken over meanwhile.
+        If it had ended meanwhile, first let go of what was taken over.
         """
-        since, lease = now - self._beat_at, self._home.limits.lease
-        if abs(since) >= lease // 4:
-            self._home.journal.beat(self._owner, now + lease, self._about)
-            if len(self._driver) and since >= lease:
+        lease = self._home.limits.lease
+        if at - self._beat_at >= lease // 4:
+            self._home.journal.beat(self._owner, at + lease, self._about)
+            if len(self._driver) and self._home.steady() - self._beat_at >= lease:
                 self._driver.keep(self._home.journal.held(self._owner))
-            self._beat_at = now
-        self._compute.hold((self._beat_at + lease - now) / SECOND)
+            self._beat_at = at
+        self._compute.hold((self._beat_at + lease - lease // _MARGIN - at) / SECOND)
 
-    def _decide(self, now: int) -> bool:
+    def _decide(self, now: int, at: int) -> bool:
         outcomes = list(self._pending)
-        wanted = self._wanted(now)
+        wanted = self._wanted(now, at)
         due = self._driver.next_timer()
         if (
             not outcomes
             and not wanted
-            and not self._driver.held_back(now, self._changed)
+            and not self._driver.held_back(at, self._changed)
             and not self._refused
             and not (due is not None and due <= now / SECOND)
-            and self._checked_at != now
+            and self._checked_at != at
         ):
             return False
         with self._home.unit.group():
             if self._refused:
                 self._home.state_db.note(self._refused)
-            if self._feed_now(now) and feed(self._home, now):
+            if self._feed_now(at) and feed(self._home, now):
                 self._starved = False
-            adopted = self._adopt(now)
+            adopted = self._adopt(now, at)
             turn = self._driver.decide(now, adopted=adopted, outcomes=outcomes)
             taken = self._take(max(0, wanted - len(adopted)), now)
             begun = process(self._home, taken, self._owner, now)
             answers = self._home.callbacks.take(self._owner)
             self._driver.write(turn, now, begun=begun, outcomes=outcomes, answers=answers)
-            self._home.journal.log(self._driver.logs(now) if self._log_now(now) else [])
+            self._home.journal.log(self._driver.logs(now) if self._log_now(at) else [])
         self._refused.clear()
         self._driver.apply(turn, outcomes)
         del self._pending[: len(outcomes)]
         if any(end.next for end in turn.ended.values()) or (turn.ended and self._home.throttle):
             self._starved = False  # of our own commits `changes` does not tell
         self._count(len(begun) + len(adopted), turn)
-        if turn.ended and abs(now - self._nudged_at) >= _NUDGE:
-            self._nudged_at = now
+        if turn.ended and at - self._nudged_at >= _NUDGE:
+            self._nudged_at = at
             self._nudge()
         busy = bool(outcomes or taken or adopted or turn.entries)
-        self._stirred_at = now if busy else self._stirred_at
+        self._stirred_at = at if busy else self._stirred_at
         return busy
 
     def _take(self, wanted: int, now: int) -> list[Taken]:
@@ -268,11 +269,10 @@ class Worker:
         if self._pending or room:
             return 0.0
         due = self._driver.next_timer()
-        now = self._home.clock() / SECOND
-        poll = _EAGER_POLL if abs(now * SECOND - self._stirred_at) < _EAGER else _POLL
-        return poll if due is None else max(0.0, min(poll, due - now))
+        poll = _EAGER_POLL if self._home.steady() - self._stirred_at < _EAGER else _POLL
+        return poll if due is None else max(0.0, min(poll, due - self._home.clock() / SECOND))
 
-    def _wanted(self, now: int) -> int:
+    def _wanted(self, now: int, at: int) -> int:
         """How many messages to take now: none while nothing has changed since the queue was found empty."""
         seen = self._home.changes()
         self._changed, self._seen = seen != self._seen, seen
@@ -281,40 +281,40 @@ class Worker:
         limits = self._home.limits
         room = limits.running - len(self._driver) if self._driver.size < limits.running_bytes else 0
         due = self._again is not None and now >= self._again
-        if self._starved and not (self._changed or due) and self._checked_at != now:
+        if self._starved and not (self._changed or due) and self._checked_at != at:
             return 0
         return max(0, min(limits.batch, room, self._compute.room()))
 
-    def _recheck(self, now: int) -> bool:
-        if abs(now - self._checked_at) < _RECHECK:
+    def _recheck(self, at: int) -> bool:
+        if at - self._checked_at < _RECHECK:
             return False
-        self._checked_at = now
+        self._checked_at = at
         return True
 
-    def _feed_now(self, now: int) -> bool:
+    def _feed_now(self, at: int) -> bool:
         takes = self._begins and not self._draining
-        if self._only is not None or not takes or abs(now - self._fed_at) < _FEEDING:
+        if self._only is not None or not takes or at - self._fed_at < _FEEDING:
             return False
-        self._fed_at = now
+        self._fed_at = at
         return True
 
-    def _log_now(self, now: int) -> bool:
-        if abs(now - self._logged_at) < _LOGS:
+    def _log_now(self, at: int) -> bool:
+        if at - self._logged_at < _LOGS:
             return False
-        self._logged_at = now
+        self._logged_at = at
         return True
 
-    def _adopt(self, now: int) -> list[Execution]:
+    def _adopt(self, now: int, at: int) -> list[Execution]:
         """What others dropped, in front of what waits in the queue: more at once while there is more of it."""
-        if self._draining or not (self._checked_at == now or self._adopting):
+        if self._draining or not (self._checked_at == at or self._adopting):
             return []
         limits = self._home.limits
         room = limits.running - len(self._driver) if self._driver.size < limits.running_bytes else 0
-        adopted = self._home.journal.adopt(self._owner, now, room, self._only) if room > 0 else []
+        adopted = self._home.journal.adopt(self._owner, at, room, self._only) if room > 0 else []
         self._adopting = room <= 0 or bool(adopted)
         left = room - len(adopted)
-        if left > 0 and abs(now - self._taken_up_at) >= limits.lease // 2:
-            self._taken_up_at = now
+        if left > 0 and at - self._taken_up_at >= limits.lease // 2:
+            self._taken_up_at = at
             adopted += take_up(self._home, self._owner, now, left, self._only)
         return adopted
 
@@ -323,10 +323,10 @@ class Worker:
     def _drained(self) -> bool:
         """Nothing is at work here: what still runs only waits, for a time or an answer. Or it has taken too long."""
         self.progress.draining = True
-        now, patience = self._home.clock(), self._home.limits.drain
+        at, patience = self._home.steady(), self._home.limits.drain
         if self._drain_until is None and patience is not None:
-            self._drain_until = now + patience
-        if self._drain_until is not None and now >= self._drain_until:
+            self._drain_until = at + patience
+        if self._drain_until is not None and at >= self._drain_until:
             return True
         return not (self._pending or self._refused or self._compute.in_flight())
 

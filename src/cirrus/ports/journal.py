@@ -39,7 +39,10 @@ class AttemptLog:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The control process that an execution belongs to: its name, the end of its lease (None: it has none), where."""
+    """The control process that an execution belongs to: its name, the end of its lease (None: it has none), where.
+
+    The end is in microseconds on the clock of leases.
+    """
 
     owner: str
     until: int | None
@@ -47,7 +50,10 @@ class Holder:
 
 
 class Journal(Protocol):
-    """Histories of executions, their owners, and their logs."""
+    """Histories of executions, their owners, and their logs.
+
+    The instants of leases, and those by which rates of tasks count, are in microseconds on the clock of leases.
+    """
 
     def append(self, owner: str, entries: Sequence[Entry]) -> set[str]:
         """Add entries; gives the executions that `owner` no longer holds, whose entries were refused."""
@@ -76,7 +82,7 @@ class Journal(Protocol):
 
         It stops once their inputs have `size` bytes together; a single larger one is taken over alone.
 
-        A lease that ends much later than the adopter's own was written before the clock was set back: it has ended.
+        A lease that ends much later than the adopter's own was written before the clock began anew: it has ended.
         """
 
     def held(self, owner: str) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cirrus.core.instant import SECOND
+from cirrus.core.lease import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,11 @@ class Outbox(Protocol):
     def put(self, target: str, kind: str, payload_id: str, body: bytes) -> None:
         """Add a delivery, due at once."""
 
-    def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
+    def take(self, target: str, limit: int, *, owner: str, now: int, lease: Lease) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target.
 
-        One waits as long as an earlier one of its payload is put off, and none for longer than LONGEST. However many
-        wait, taking costs what is taken.
+        `now` is in microseconds since the epoch: what is due by then is taken. One waits as long as an earlier one of
+        its payload is put off, and none for longer than LONGEST. However many wait, taking costs what is taken.
         A hold ends with its time, or with the lease of its owner where that is a control process that has one.
         """
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cirrus.core.lease import Lease
 from cirrus.core.state import State
 
 
@@ -30,7 +31,7 @@ class Policy:
 class Retention(Protocol):
     """Removes what is past its time; a record that runs is never touched, nor is what it may still need."""
 
-    def hold(self, owner: str, now: int, until: int) -> bool:
+    def hold(self, owner: str, lease: Lease) -> bool:
         """Take or renew the right to clean up; False while another has it.
 
         It ends with its time, or with the lease of its owner where that is a control process that has one.

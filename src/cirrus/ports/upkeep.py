@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from cirrus.core.lease import Lease
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -19,9 +21,10 @@ class Finding:
 class Upkeep(Protocol):
     """What a store knows about its own state; nothing here changes it."""
 
-    def findings(self, now: int, *, patience: int, full: bool) -> Iterator[Finding]:
+    def findings(self, now: int, lease: Lease, *, patience: int, full: bool) -> Iterator[Finding]:
         """What is wrong in the store itself; a lease that ended more than `patience` microseconds ago is.
 
+        `lease` is one that begins now and lasts as long as those of control processes.
         `full` reads everything; without it the contents of bodies and pages are looked at in part.
         """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from random import Random
 from typing import Any
@@ -35,6 +35,7 @@ from cirrus.ports.retention import Policy
 from cirrus.ports.target import Target
 from cirrus.testing.builders import AT
 
+BOOTED = 1_000_000_000
 FUNCTION = "arn:aws:lambda:local:000000000000:function:"
 
 
@@ -43,12 +44,22 @@ class Clock:
 
     def __init__(self, at: int = AT) -> None:
         self.at = at
+        self._passed = 0
 
     def __call__(self) -> int:
         return self.at
 
+    def steady(self) -> int:
+        """The clock of leases, on which time only passes."""
+        return BOOTED + self._passed
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
+        self.turn(seconds)
+        self._passed += round(seconds * 1_000_000)
+
+    def turn(self, seconds: float) -> None:
+        """Set the clock forward, or back; no time passes."""
         self.at += round(seconds * 1_000_000)
 
 
@@ -86,7 +97,7 @@ def make_home(
     workflows: Mapping[str, Any],
     *,
     store: Store | None = None,
-    clock: Callable[[], int] | None = None,
+    clock: Clock | None = None,
     targets: Mapping[str, Target] | None = None,
     subscriptions: Subscriptions | None = None,
     objects: Objects | None = None,
@@ -115,6 +126,7 @@ def make_home(
         workflows=Definitions(workflows),
         targets=targets or {},
         clock=clock,
+        steady=clock.steady,
         chance=partial(Random(7).getrandbits, 63),
         changes=store.commits,
         limits=limits or Limits(),
@@ -148,8 +160,8 @@ class Control:
         now = self.home.clock()
         lease = self.home.limits.lease
         with self.home.unit.group():
-            self.home.journal.beat(self.owner, now + lease)
-            adopted = self.home.journal.adopt(self.owner, now, 100) if adopt else []
+            self.home.journal.beat(self.owner, self.home.steady() + lease)
+            adopted = self.home.journal.adopt(self.owner, self.home.steady(), 100) if adopt else []
             turn = self.driver.decide(now, adopted=adopted, outcomes=outcomes)
             taken = self.home.queue.take(
                 limit, owner=self.owner, now=now, until=now + lease, throttle=self.home.throttle

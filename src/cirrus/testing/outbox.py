@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from cirrus.core.event import EventType, WorkflowEvent
+from cirrus.core.lease import Lease
 from cirrus.core.state import State
 from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 from cirrus.testing.builders import AT, begin, ending, event, payload_id
@@ -291,4 +292,4 @@ def _fail(ports: Ports, again: int | None) -> Delivery:
 
 
 def _take(ports: Ports, *, target: str = "events", limit: int = 99, owner: str = "o", now: int = AT) -> list[Delivery]:
-    return ports.outbox.take(target, limit, owner=owner, now=now, until=now + LEASE)
+    return ports.outbox.take(target, limit, owner=owner, now=now, lease=Lease(now, now + LEASE))

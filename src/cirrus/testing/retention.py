@@ -9,6 +9,7 @@ import pytest
 from cirrus.core.event import UNKNOWN, EventType
 from cirrus.core.execution_id import next_execution_id
 from cirrus.core.keys import input_key, oversized_key
+from cirrus.core.lease import Lease
 from cirrus.core.record import Record
 from cirrus.core.state import ENDED, State
 from cirrus.errors import NotFound
@@ -156,7 +157,7 @@ class RetentionContract(PortsContract):
 
     def test_deliveries_go_once_they_are_sent(self, ports: Ports) -> None:
         ports.state_db.note([event(A), event(B), event(payload_id("c"))])
-        sent, parked, waiting = ports.outbox.take("events", 9, owner="o", now=AT, until=AT + DAY)
+        sent, parked, waiting = ports.outbox.take("events", 9, owner="o", now=AT, lease=Lease(AT, AT + DAY))
         ports.outbox.settle("o", [Attempted(sent.id, AT), Attempted(parked.id, AT, "gone")])
         _expire(ports, EVERYTHING, AT + DAY)
         assert len(ports.outbox.entries()) == 3
@@ -200,13 +201,13 @@ class RetentionContract(PortsContract):
         ports.state_db.forget([B], AT)
         execution = ports.state_db.execution(str(record.execution_id))
         history = ports.journal.read(str(record.execution_id))
-        waiting = ports.outbox.take("events", 99, owner="o", now=AT + DAY, until=AT + DAY)
+        waiting = ports.outbox.take("events", 99, owner="o", now=AT + DAY, lease=Lease(AT + DAY, AT + DAY))
         _sweep(ports)
         assert ports.state_db.execution(str(record.execution_id)) == execution
         assert ports.journal.read(str(record.execution_id)) == history
         assert ports.payloads.get(named) == b'{"named":1}'
         assert ports.queue.quarantined()[0].body == b"bad"
-        assert ports.outbox.take("events", 99, owner="o", now=AT + DAY, until=AT + DAY) == waiting
+        assert ports.outbox.take("events", 99, owner="o", now=AT + DAY, lease=Lease(AT + DAY, AT + DAY)) == waiting
         (message,) = ports.queue.take(1, owner="o", now=AT + DAY, until=AT + DAY)
         assert message.body == b'{"queued":1}'
 
@@ -226,21 +227,21 @@ class RetentionContract(PortsContract):
     # ---------------------------------------------------------------- the right to it
 
     def test_one_at_a_time_has_the_right(self, ports: Ports) -> None:
-        assert ports.retention.hold("o", AT, AT + DAY)
-        assert ports.retention.hold("o", AT, AT + DAY)
-        assert not ports.retention.hold("other", AT + DAY - 1, AT + DAY)
+        assert ports.retention.hold("o", Lease(AT, AT + DAY))
+        assert ports.retention.hold("o", Lease(AT, AT + DAY))
+        assert not ports.retention.hold("other", Lease(AT + DAY - 1, AT + DAY))
         ports.retention.release("other")
-        assert not ports.retention.hold("other", AT, AT + DAY)
+        assert not ports.retention.hold("other", Lease(AT, AT + DAY))
         ports.retention.release("o")
-        assert ports.retention.hold("other", AT, AT + DAY)
+        assert ports.retention.hold("other", Lease(AT, AT + DAY))
 
     def test_right_ends_with_its_time_and_with_its_owner(self, ports: Ports) -> None:
-        ports.retention.hold("o", AT, AT + DAY)
-        assert ports.retention.hold("late", AT + DAY, AT + 2 * DAY)
+        ports.retention.hold("o", Lease(AT, AT + DAY))
+        assert ports.retention.hold("late", Lease(AT + DAY, AT + 2 * DAY))
         ports.journal.retire("late")
         ports.journal.beat("dying", AT + 10)
-        assert ports.retention.hold("dying", AT, AT + DAY)
-        assert ports.retention.hold("next", AT + 10, AT + DAY)
+        assert ports.retention.hold("dying", Lease(AT, AT + DAY))
+        assert ports.retention.hold("next", Lease(AT + 10, AT + DAY))
 
 
 def _worked(ports: Ports, known: str, at: int = AT) -> Record:

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from cirrus.core.event import EventType
+from cirrus.core.lease import Lease
 from cirrus.core.record import Record
 from cirrus.core.state import ENDED, RUNNING, State
 from cirrus.ports.query import Query
@@ -250,7 +251,7 @@ class StateDbContract(PagesContract, EventsContract):
         self.forward(ports)
         taken = ports.queue.take(9, owner="o", now=AT, until=AT + SECOND)
         assert [message.body for message in taken] == [b"first", b"second"]
-        items = ports.outbox.take("items", 9, owner="o", now=AT, until=AT + SECOND)
+        items = ports.outbox.take("items", 9, owner="o", now=AT, lease=Lease(AT, AT + SECOND))
         assert [(one.kind, one.payload_id, one.body) for one in items] == [("items", P, b'{"features":[]}')]
 
     def test_chain_keeps_the_priority(self, ports: Ports) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cirrus.core.lease import Lease
 from cirrus.ports.retention import Policy
 
 
 class LifecycleRules:
     """Cleans up nothing: the services do."""
 
-    def hold(self, owner: str, now: int, until: int) -> bool:
+    def hold(self, owner: str, lease: Lease) -> bool:
         """Nobody has the right to clean up."""
         return False
 

@@ -26,6 +26,7 @@ from cirrus.core.execution_id import from_arn
 from cirrus.core.instant import SECOND
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import named_execution, oversized_key
+from cirrus.core.lease import Lease
 from cirrus.errors import StoreError
 from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 from cirrus.ports.payloads import Payloads
@@ -136,7 +137,7 @@ class DynamoOutbox:
         one = Outgoing(delivery, self._bounded(body), 0)
         self._tables.write(self._table, [{"PutRequest": {"Item": rows_of.row(one)}}])
 
-    def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
+    def take(self, target: str, limit: int, *, owner: str, now: int, lease: Lease) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target.
 
         What this process has just written comes first, and needs no lease.
@@ -144,7 +145,7 @@ class DynamoOutbox:
         fresh = [one for one in self._fresh.values() if one.delivery.target == target]
         if fresh or self._name is None:
             found = fresh[:limit]
-        elif self._unpack(now) and self._due(target, 1, now) and self.hold(target, owner, now, until):
+        elif self._unpack(now) and self._due(target, 1, now) and self.hold(target, owner, lease):
             found = self._due(target, limit, now)
         else:
             return []
@@ -186,10 +187,11 @@ class DynamoOutbox:
             ScanIndexForward=ascending,
         )
 
-    def hold(self, target: str, owner: str, now: int, until: int) -> bool:
+    def hold(self, target: str, owner: str, lease: Lease) -> bool:
         """Take or renew the right to a target; False while another owner has it."""
         free = "attribute_not_exists(id) OR holder = :owner OR #until <= :now OR #until > :far"
-        values = {":owner": text(owner), ":until": number(until), ":now": number(now), ":far": number(until + _SLACK)}
+        values = {":owner": text(owner), ":until": number(lease.until), ":now": number(lease.at)}
+        values[":far"] = number(lease.until + _SLACK)
         taken: Row = {
             "TableName": self._table,
             "Key": rows_of.key(_lease(target), 0),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
 from cirrus.adapters.memory.store import Store, Tables
+from cirrus.core.lease import Lease
 from cirrus.core.printed import joined
 from cirrus.core.share import Part, admitted
 from cirrus.core.throttle import Limit
@@ -141,9 +141,8 @@ class MemoryJournal:
 
 
 def _latest(tables: Tables, owner: str, now: int) -> int:
-    """The latest end that a lease can have which was written by the clock as it is now."""
-    own = tables.owners.get(owner, now)
-    return now + 4 * (own - now) if own > now else sys.maxsize
+    """The latest end that a lease can have."""
+    return Lease(now, tables.owners.get(owner, now)).latest
 
 
 def _runs(tables: Tables, execution_id: str) -> bool:

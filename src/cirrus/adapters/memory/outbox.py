@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cirrus.adapters.memory.store import Outgoing, Store, Tables
+from cirrus.core.lease import Lease
 from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 
 
@@ -20,11 +21,11 @@ class MemoryOutbox:
         with self._store.writing() as tables:
             tables.outbox[tables.number()] = Outgoing(target, kind, payload_id, body)
 
-    def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
+    def take(self, target: str, limit: int, *, owner: str, now: int, lease: Lease) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target."""
         with self._store.writing() as tables:
             found = _due(tables, target, now)[:limit]
-            return found if found and tables.hold(target, owner, now, until) else []
+            return found if found and tables.hold(target, owner, lease) else []
 
     def settle(self, owner: str, attempted: Sequence[Attempted]) -> None:
         """Write down what became of deliveries, and let go of their target."""

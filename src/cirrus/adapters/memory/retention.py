@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from cirrus.adapters.memory.state_db import forget
 from cirrus.adapters.memory.store import Store, Tables
+from cirrus.core.lease import Lease
 from cirrus.core.state import State
 from cirrus.ports.retention import Policy
 
@@ -21,10 +22,10 @@ class MemoryRetention:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def hold(self, owner: str, now: int, until: int) -> bool:
+    def hold(self, owner: str, lease: Lease) -> bool:
         """Take or renew the right to clean up; False while another has it."""
         with self._store.writing() as tables:
-            return tables.hold(_LOCK, owner, now, until)
+            return tables.hold(_LOCK, owner, lease)
 
     def release(self, owner: str) -> None:
         """Give the right back."""

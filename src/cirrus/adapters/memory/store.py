@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.failure_kind import FailureKind
+from cirrus.core.lease import Lease
 from cirrus.core.record import Record
 from cirrus.core.share import Part
 from cirrus.core.state import State
@@ -26,7 +27,7 @@ from cirrus.ports.journal import AttemptLog, Entry
 from cirrus.ports.queue import Kept
 from cirrus.ports.state_db import Execution, ItemRef
 
-_SLACK = 60_000_000  # a lock that ends later than ours would, by more than this, is from before the clock was set back
+_SLACK = 60_000_000  # a lock that ends later than ours would, by more than this, is from before the machine was started
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,9 @@ class Tables:
     answers: list[Answer] = field(default_factory=list)
     serial: int = 0
 
-    def hold(self, name: str, owner: str, now: int, until: int) -> bool:
+    def hold(self, name: str, owner: str, lease: Lease) -> bool:
         """Take or renew a lock; one ends with its time, or with the lease of its owner."""
+        now, until = lease
         holder, held_until = self.holds.get(name, (owner, now))
         alive = self.owners.get(holder, now + 1) > now
         if holder != owner and now < held_until <= until + _SLACK and alive:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import zlib
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from cirrus.adapters.sqlite.columns import pack, unpack
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.state_db import EXECUTION, execution
 from cirrus.core.keys import id_key
+from cirrus.core.lease import Lease
 from cirrus.core.printed import joined
 from cirrus.core.share import Part, admitted
 from cirrus.core.throttle import Limit
@@ -63,7 +63,7 @@ class SqliteJournal:
         """Say that a control process lives, until the given instant at least."""
         with self._db.group():
             self._db.run("INSERT OR REPLACE INTO owners (name, until, about) VALUES (?, ?, ?)", (owner, until, about))
-            self._db.run("DELETE FROM owners WHERE until < ?", (until - _FORGOTTEN,))
+            self._db.run("DELETE FROM owners WHERE abs(until - ?) > ?", (until, _FORGOTTEN))
             self._db.run("DELETE FROM slots WHERE owner NOT IN (SELECT name FROM owners)")
 
     def retire(self, owner: str) -> None:
@@ -126,9 +126,9 @@ class SqliteJournal:
         return adopted
 
     def _latest(self, owner: str, now: int) -> int:
-        """The latest end that a lease can have which was written by the clock as it is now."""
+        """The latest end that a lease can have."""
         row = self._db.row("SELECT until FROM owners WHERE name = ?", (owner,))
-        return now + 4 * (row[0] - now) if row and row[0] > now else sys.maxsize
+        return Lease(now, row[0] if row else now).latest
 
     def held(self, owner: str) -> set[str]:
         """The running executions that `owner` holds."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.locks import hold
+from cirrus.core.lease import Lease
 from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 
 _WAITING = "target = ? AND sent IS NULL AND parked IS NULL"
@@ -65,14 +66,14 @@ class SqliteOutbox:
                 (target, kind, payload_id, self._db.body_id(body)),
             )
 
-    def take(self, target: str, limit: int, *, owner: str, now: int, until: int) -> list[Delivery]:
+    def take(self, target: str, limit: int, *, owner: str, now: int, lease: Lease) -> list[Delivery]:
         """Lease the oldest deliveries of a target; none while another owner holds the target."""
         if not self._db.row(_ANY, (target, now, target, now + LONGEST)):
             return []
         with self._db.group():
             self._db.run(_TOO_LATE, (now, target, now + LONGEST, limit))
             due = self._due(target, now, limit)
-            return due if due and hold(self._db, target, owner, now, until) else []
+            return due if due and hold(self._db, target, owner, lease) else []
 
     def _due(self, target: str, now: int, limit: int) -> list[Delivery]:
         """The next deliveries; those behind one of their payload that was put off are put off as long as that."""

@@ -9,6 +9,7 @@ from cirrus.adapters.sqlite.columns import NUMBER
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.forget import forget
 from cirrus.adapters.sqlite.sweep import sweep
+from cirrus.core.lease import Lease
 from cirrus.core.state import State
 from cirrus.ports.retention import Policy
 
@@ -27,10 +28,10 @@ class SqliteRetention:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def hold(self, owner: str, now: int, until: int) -> bool:
+    def hold(self, owner: str, lease: Lease) -> bool:
         """Take or renew the right to clean up; False while another has it."""
         with self._db.group():
-            return locks.hold(self._db, _LOCK, owner, now, until)
+            return locks.hold(self._db, _LOCK, owner, lease)
 
     def release(self, owner: str) -> None:
         """Give the right back."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from cirrus.adapters.sqlite.columns import NUMBER, STATE, unpack
+from cirrus.core.lease import Lease
 from cirrus.core.state import ENDED, RUNNING, State
 from cirrus.errors import StoreError
 from cirrus.ports.upkeep import Finding
@@ -58,13 +59,13 @@ class SqliteUpkeep:
 
     # ------------------------------------------------------------ findings
 
-    def findings(self, now: int, *, patience: int, full: bool) -> Iterator[Finding]:
+    def findings(self, now: int, lease: Lease, *, patience: int, full: bool) -> Iterator[Finding]:
         """What is wrong in the store itself, as it is at one moment."""
         try:
             yield from self._integrity(full)
             with self._reading():
                 yield from self._records()
-                yield from self._executions(now - patience, now)
+                yield from self._executions(now, lease, patience)
                 yield from self._references()
                 yield from self._contents(full)
         except sqlite3.DatabaseError as error:
@@ -92,23 +93,24 @@ class SqliteUpkeep:
         for subject, _ in self._connection.execute(sql):
             yield Finding("wrong-end", subject, "the record is COMPLETED, but its execution did not succeed")
 
-    def _executions(self, before: int, now: int) -> Iterator[Finding]:
+    def _executions(self, now: int, lease: Lease, patience: int) -> Iterator[Finding]:
         ended = ",".join(str(NUMBER[state]) for state in sorted(ENDED))
         sql = (
             "SELECT coalesce(r.full_id, r.key), e.name, r.state, r.execution = e.id, e.owner, r.updated, o.until"
             " FROM executions e JOIN records r ON r.id = e.record LEFT JOIN owners o ON o.name = e.owner"
             f" WHERE e.stopped IS NULL AND (r.execution <> e.id OR r.state IN ({ended}) OR e.owner IS NULL OR"
-            " coalesce(o.until, r.updated) < ?)"
+            " o.until IS NULL OR o.until <= ? OR o.until > ?)"
         )
-        for known, name, state, current, owner, updated, until in self._connection.execute(sql, (before,)):
+        for known, name, state, current, owner, updated, until in self._connection.execute(
+            sql, (lease.at, lease.latest)
+        ):
             subject = f"{known} {unpack(name)}"
             if not current or STATE[state] in ENDED:
                 yield Finding("running-but-ended", subject, f"it has not ended, but the record is {STATE[state]}")
             elif STATE[state] is State.PROCESSING and owner is None:
                 yield Finding("running-without-owner", subject, "no control process owns it, so none will take it over")
-            elif (since := until or updated) < before:
-                idle = (now - since) // _SECOND
-                detail = f"nobody has worked on it for {idle} s: `cirrus up` goes on with it"
+            elif (idle := now - updated if until is None or until > lease.at else lease.at - until) > patience:
+                detail = f"nobody has worked on it for {idle // _SECOND} s: `cirrus up` goes on with it"
                 yield Finding("abandoned", subject, detail)
 
     def _references(self) -> Iterator[Finding]:

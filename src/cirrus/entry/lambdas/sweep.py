@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cirrus.core.instant import SECOND
+from cirrus.core.lease import Lease
 from cirrus.deployed import Deployed
 from cirrus.entry.lambdas.opened import deployed, log, outbox_of, send
 from cirrus.errors import StoreError
@@ -94,7 +95,7 @@ def _feed(where: Deployed, home: Home, owner: str, until: float) -> int:
     try:
         while home.campaigns.active():
             now = home.clock()
-            if not outbox.hold(_CAMPAIGNS, owner, now, now + _HOLD):
+            if not outbox.hold(_CAMPAIGNS, owner, Lease(now, now + _HOLD)):
                 break
             fed += feed(home, now)
             send(where, home, owner)
