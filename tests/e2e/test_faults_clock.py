@@ -366,6 +366,42 @@ def test_write_of_a_worker_that_was_overtaken_is_refused_and_told_once(view: Vie
     assert home.state_db.execution(taken.execution_id) == taken
 
 
+def test_worker_lets_go_of_what_was_taken_over_while_it_waited_to_renew_its_lease(
+    view: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, ran = Clock(), Task()
+    home = view(clock)
+    give(home, "one", "a")
+    late = Control(home, {"t": ran}, "unused")
+    worker = Worker(home, late.compute, {"t"}, "late")
+    worker._turn()
+    other, beat = Control(view(clock), {"t": ran}, "other"), home.journal.beat
+
+    def waits(owner: str, until: int, about: str = "") -> None:
+        clock.advance(21)
+        other.turn(adopt=True)
+        beat(owner, until, about)
+
+    clock.advance(10)
+    monkeypatch.setattr(home.journal, "beat", waits)
+    worker._renew(clock.steady())
+    assert len(other.driver) == 1
+    assert len(worker._driver) == 0
+
+
+def test_nothing_starts_in_the_last_part_of_a_lease(view: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    home = view(clock)
+    compute = Control(home, {}, "unused").compute
+    held: list[float] = []
+    monkeypatch.setattr(compute, "hold", held.append)
+    worker = Worker(home, compute, {}, "o")
+    for _ in range(3):
+        worker._renew(clock.steady())
+        clock.advance(7)
+    assert held == [26.25, 19.25, 26.25]  # of a lease of 30 s, renewed at a quarter of it
+
+
 def test_worker_that_slept_starts_nothing_that_was_taken_over(view: Views) -> None:
     clock, ran = Clock(), Task()
     home = view(clock)

@@ -113,8 +113,7 @@ def test_items_are_published_and_events_sent_with_the_end() -> None:
         subscriptions=Subscriptions(events=("events",), items=("items",)),
     )
     control.run()
-    (one,) = control.home.outbox.take(
-        "items", 9, owner="d", now=control.home.clock(), lease=Lease(control.home.clock(), control.home.clock() + 1)
-    )
+    at = control.home.clock()
+    (one,) = control.home.outbox.take("items", 9, owner="d", now=at, lease=Lease(at, at + 1))
     assert [found["id"] for found in json.loads(one.body)["features"]] == ["a", "b"]
     assert control.home.outbox.waiting("events")[0] == 3

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
+SLACK = 60_000_000
+"""A lock that ends by more than this later than ours would is from before the clock began anew."""
+
 _LONGEST = 4  # times our own: how long a lease that others may still have lasts at most
 
 
@@ -25,3 +28,7 @@ class Lease(NamedTuple):
     def meets(self, until: int) -> bool:
         """Whether a lease that was to end at `until` lasts now."""
         return self.at < until <= self.latest
+
+    def waits_for(self, until: int) -> bool:
+        """Whether a lock that somebody else holds until then, for as long as this one would be, lasts now."""
+        return self.at < until <= self.until + SLACK

@@ -92,7 +92,6 @@ class AttemptLoop:
             _, head, body = self._receive(number)
             task, context, handed = orjson.loads(head)
             self._look(handed)
-            self._await_leave()
             told, output = self._run(task, context, body)
             os.write(self._lines.output, marker)
             same = output == body
@@ -152,17 +151,15 @@ class AttemptLoop:
     def _next_token(self) -> int:
         """The number of the next attempt that may start; 0 when there will be none."""
         while True:
-            self._await_leave()
+            if not self._held.lasts():
+                time.sleep(UNHELD_SECONDS)  # whoever holds the tokens sleeps, and may take them back
+                continue
             try:
                 return int.from_bytes(os.read(self._lines.tokens, TOKEN), "big")
             except BlockingIOError:
                 waiting = select.poll()
                 waiting.register(self._lines.tokens, select.POLLIN)
                 waiting.poll()
-
-    def _await_leave(self) -> None:
-        while not self._held.lasts():
-            time.sleep(UNHELD_SECONDS)  # whoever gives leave sleeps, and may take back what he has handed over
 
     def _receive(self, number: int) -> tuple[int, bytes, bytes]:
         """The frame of that number; those before it were taken back."""

@@ -26,7 +26,7 @@ from cirrus.core.execution_id import from_arn
 from cirrus.core.instant import SECOND
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import named_execution, oversized_key
-from cirrus.core.lease import Lease
+from cirrus.core.lease import SLACK, Lease
 from cirrus.errors import StoreError
 from cirrus.ports.outbox import LONGEST, Attempted, Delivery, Entered, Ledger
 from cirrus.ports.payloads import Payloads
@@ -36,7 +36,6 @@ GRACE = 90 * SECOND
 QUEUE = "queue"
 RERUN = "rerun"
 _INLINE = 60_000
-_SLACK = 60 * SECOND
 _MOST = 300_000
 _HOLD, _POINTER = "hold/", b'{"url":'
 _OTHERS = frozenset({bundle.TARGET, "pauses", "held", "campaigns", "index", "event-days"})
@@ -191,7 +190,7 @@ class DynamoOutbox:
         """Take or renew the right to a target; False while another owner has it."""
         free = "attribute_not_exists(id) OR holder = :owner OR #until <= :now OR #until > :far"
         values = {":owner": text(owner), ":until": number(lease.until), ":now": number(lease.at)}
-        values[":far"] = number(lease.until + _SLACK)
+        values[":far"] = number(lease.until + SLACK)
         taken: Row = {
             "TableName": self._table,
             "Key": rows_of.key(_lease(target), 0),

@@ -64,7 +64,8 @@ class MemoryJournal:
     def reserve(self, owner: str, task: str, held: int, wanted: int, limit: Limit, now: int) -> tuple[int, int | None]:
         """How many of the attempts that `owner` wants to start at a limited task may, and when the rate has room."""
         with self._store.writing() as tables:
-            alive = {name for name, until in tables.owners.items() if now < until <= _latest(tables, owner, now)}
+            own = _lease(tables, owner, now)
+            alive = {name for name, until in tables.owners.items() if own.meets(until)}
             parts = {name: part for (other, name), part in tables.slots.items() if other == task and name in alive}
             parts[owner] = Part(held, wanted)
             granted, spent, again = admitted(limit, parts, owner, tables.debts.get(f"task {task}"), now)
@@ -78,14 +79,14 @@ class MemoryJournal:
     ) -> list[Execution]:
         """Take over running executions whose owner's lease has ended; with `only`, those of these payload ids."""
         with self._store.writing() as tables:
-            latest = _latest(tables, owner, now)
+            own = _lease(tables, owner, now)
             lost = [
                 execution_id
                 for execution_id, holder in tables.owned.items()
                 if holder != owner
                 and _runs(tables, execution_id)
                 and (only is None or tables.executions[execution_id].payload_id in only)
-                and not now < tables.owners.get(holder, now) <= latest
+                and not own.meets(tables.owners.get(holder, now))
             ][:limit]
             found = [tables.executions[execution_id] for execution_id in lost]
             before = accumulate((len(one.input) for one in found), initial=0)
@@ -140,9 +141,8 @@ class MemoryJournal:
         return sorted(found, key=lambda log: (log.started, log.ref))
 
 
-def _latest(tables: Tables, owner: str, now: int) -> int:
-    """The latest end that a lease can have."""
-    return Lease(now, tables.owners.get(owner, now)).latest
+def _lease(tables: Tables, owner: str, now: int) -> Lease:
+    return Lease(now, tables.owners.get(owner, now))
 
 
 def _runs(tables: Tables, execution_id: str) -> bool:

@@ -27,8 +27,6 @@ from cirrus.ports.journal import AttemptLog, Entry
 from cirrus.ports.queue import Kept
 from cirrus.ports.state_db import Execution, ItemRef
 
-_SLACK = 60_000_000  # a lock that ends later than ours would, by more than this, is from before the machine was started
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -107,12 +105,11 @@ class Tables:
 
     def hold(self, name: str, owner: str, lease: Lease) -> bool:
         """Take or renew a lock; one ends with its time, or with the lease of its owner."""
-        now, until = lease
-        holder, held_until = self.holds.get(name, (owner, now))
-        alive = self.owners.get(holder, now + 1) > now
-        if holder != owner and now < held_until <= until + _SLACK and alive:
+        holder, until = self.holds.get(name, (owner, lease.at))
+        alive = self.owners.get(holder, lease.at + 1) > lease.at
+        if holder != owner and lease.waits_for(until) and alive:
             return False
-        self.holds[name] = (owner, until)
+        self.holds[name] = (owner, lease.until)
         return True
 
     def number(self) -> int:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from cirrus.adapters.sqlite.database import Database
 from cirrus.core.lease import Lease
 
-_SLACK = 60_000_000  # a lock that ends later than ours would, by more than this, is from before the machine was started
 _HELD = "SELECT l.owner, l.until, o.until FROM locks l LEFT JOIN owners o ON o.name = l.owner WHERE l.name = ?"
 
 
 def hold(database: Database, name: str, owner: str, lease: Lease) -> bool:
     """Take or renew a lock; False while another owner has it. Only inside a group."""
     held = database.row(_HELD, (name,))
-    now, until = lease
-    if held and held[0] != owner and now < held[1] <= until + _SLACK and (held[2] is None or held[2] > now):
+    if held and held[0] != owner and lease.waits_for(held[1]) and (held[2] is None or held[2] > lease.at):
         return False
-    database.run("INSERT OR REPLACE INTO locks (name, owner, until) VALUES (?, ?, ?)", (name, owner, until))
+    database.run("INSERT OR REPLACE INTO locks (name, owner, until) VALUES (?, ?, ?)", (name, owner, lease.until))
     return True
 
 
