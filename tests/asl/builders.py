@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cirrus.asl import Command, Event, Execution, Machine, Record, Result, Start, parse, run, step
+from cirrus.asl import Command, Event, Machine, Record, Result, Snapshot, Start, parse, run, step
 
 FUNCTION = "arn:aws:lambda:us-east-1:111111111111:function:f"
 INVOKE = "arn:aws:states:::lambda:invoke"
@@ -65,7 +65,7 @@ def types(result: Result) -> list[str]:
 
 def begin(
     definition: dict[str, Any] | Machine, given: Any = None, **options: Any
-) -> tuple[Machine, Execution, list[Command]]:
+) -> tuple[Machine, Snapshot, list[Command]]:
     """The first step, without its history."""
     machine = definition if isinstance(definition, Machine) else parse(definition, **options)
     state, commands = step(machine, None, Start(100.0, 1, given if given is not None else {}, CONTEXT))
@@ -74,10 +74,10 @@ def begin(
 
 def fold(
     machine: Machine, events: Iterable[Event], *, record: bool = False
-) -> list[tuple[Execution, tuple[Command, ...]]]:
+) -> list[tuple[Snapshot, tuple[Command, ...]]]:
     """Every step of a journal."""
-    steps: list[tuple[Execution, tuple[Command, ...]]] = []
-    state: Execution | None = None
+    steps: list[tuple[Snapshot, tuple[Command, ...]]] = []
+    state: Snapshot | None = None
     for event in events:
         state, commands = step(machine, state, event, record=record)
         steps.append((state, commands))

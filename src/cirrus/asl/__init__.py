@@ -32,7 +32,7 @@ from cirrus.asl.events import (
     event_from_json,
     event_to_json,
 )
-from cirrus.asl.execution import Execution, pending
+from cirrus.asl.execution import Snapshot, pending
 from cirrus.asl.machine import step
 from cirrus.asl.parse import check, parse
 from cirrus.asl.results import result_files
@@ -46,7 +46,6 @@ __all__ = [
     "Command",
     "End",
     "Event",
-    "Execution",
     "Machine",
     "ReadItems",
     "RealClock",
@@ -54,6 +53,7 @@ __all__ = [
     "Result",
     "RunTask",
     "SetTimer",
+    "Snapshot",
     "Start",
     "TaskError",
     "TaskFailed",

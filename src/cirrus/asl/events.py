@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from cirrus.asl.data import opened
 
 
@@ -129,7 +131,7 @@ def event_to_json(event: Event, *, apart: bool = False) -> dict[str, Any]:
 
 def answer_to_json(event: TaskSucceeded) -> bytes:
     """What `event_to_json` gives for an answer whose output stands apart, as JSON text: most of a journal is this."""
-    return b'{"k":"ok","t":%a,"s":%d,"r":%d}' % (event.at, event.seed, event.ref)
+    return orjson.dumps({"k": "ok", "t": event.at, "s": event.seed, "r": event.ref})
 
 
 def event_from_json(entry: dict[str, Any]) -> Event:

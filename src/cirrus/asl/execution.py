@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 from cirrus.asl.clock import show_time
 from cirrus.asl.commands import ReadItems, RunTask, SetTimer, WriteResults
-from cirrus.asl.data import take
-from cirrus.asl.definition import Scope
+from cirrus.asl.data import Text, take
+from cirrus.asl.definition import Scope, TaskState
 from cirrus.asl.events import Start
 from cirrus.asl.table import Table
 
 RUNNING = "RUNNING"
+ENTERED = -2
+"""The event of a history in which a state was entered whose plain Task was just started, counted from the last one."""
 
 
 @dataclass(slots=True)
@@ -159,6 +161,52 @@ class Execution(NamedTuple):
     ready: tuple[tuple[Any, ...], ...] = ()
 
 
-def pending(state: Execution) -> tuple[RunTask | SetTimer | ReadItems | WriteResults, ...]:
+class Straight(NamedTuple):
+    """An Execution in short, whose one branch waits for `ref`, the answer of the plain Task `here`.
+
+    The Task was given `input` at the time `at`. `run` and `branch` are as they were when the straight way began; the
+    run has had so many `events` since its beginning.
+    """
+
+    run: Run
+    branch: Branch
+    here: TaskState
+    ref: int
+    events: int
+    input: Text
+    at: float
+
+    @property
+    def status(self) -> str:
+        """It runs."""
+        return RUNNING
+
+    @property
+    def command(self) -> RunTask:
+        """What the answer is awaited to."""
+        return RunTask(self.ref, self.here.kind, self.here.resource, self.input, self.here.name, 0)
+
+    def whole(self) -> Execution:
+        """The same in full."""
+        run, branch = self.run.copy(), self.branch.copy()
+        run.events = branch.last = self.events
+        branch.state, branch.input, branch.entered_at = self.here.name, self.input, self.at
+        branch.entered = branch.last + ENTERED
+        branch.attempt, branch.tries, branch.refs = 0, (), (self.ref,)
+        branch.submitted, branch.heartbeat = False, None
+        refs = Table({self.ref: Outstanding(branch.id, "task", self.command)})
+        return Execution(RUNNING, self.ref, Table({run.id: run, branch.id: branch}), refs)
+
+
+Snapshot = Execution | Straight
+"""An execution between two events, in full or in short."""
+
+
+def whole(state: Snapshot) -> Execution:
+    """The execution in full."""
+    return state.whole() if isinstance(state, Straight) else state
+
+
+def pending(state: Snapshot) -> tuple[RunTask | SetTimer | ReadItems | WriteResults, ...]:
     """The commands whose answers are still awaited, for a driver that has to issue them again."""
-    return tuple(outstanding.command for outstanding in state.refs.values())
+    return tuple(outstanding.command for outstanding in whole(state).refs.values())

@@ -14,7 +14,7 @@ from cirrus.asl.commands import Command, SetTimer
 from cirrus.asl.definition import Machine, MapState, State, TaskState
 from cirrus.asl.enter import enter_choice, enter_fail, enter_pass, enter_succeed, enter_wait, resume_wait
 from cirrus.asl.events import Abort, Event, Start, TaskFailed, TaskHeartbeat, TaskSubmitted, TaskSucceeded, TimerFired
-from cirrus.asl.execution import NO_VARIABLES, RUNNING, Branch, Execution, Fork, Outstanding, Run, root
+from cirrus.asl.execution import NO_VARIABLES, RUNNING, Branch, Execution, Fork, Outstanding, Run, Snapshot, root, whole
 from cirrus.asl.fork import break_fork, enter_parallel, join_parallel
 from cirrus.asl.history import given as given_details
 from cirrus.asl.leave import failed, guarded, release
@@ -39,17 +39,18 @@ ENTER: dict[str, Callable[[Step, Branch, Any], None]] = {
 
 
 def step(
-    machine: Machine, state: Execution | None, event: Event, *, record: bool = False
-) -> tuple[Execution, tuple[Command, ...]]:
+    machine: Machine, state: Snapshot | None, event: Event, *, record: bool = False
+) -> tuple[Snapshot, tuple[Command, ...]]:
     """What becomes of an execution after an event; `state` is None before Start and stays valid, unchanged."""
     if state is None and not isinstance(event, Start):
         raise ValueError("an execution begins with Start")
     short = None if record else straight(machine, state, event)
     if short is not None:
         return short
-    if state is not None and not concerns(state, event):
+    before = FRESH if state is None else whole(state)
+    if state is not None and not concerns(before, event):
         return state, ()
-    working = Step(machine, state or FRESH, event.at, event.seed, record)
+    working = Step(machine, before, event.at, event.seed, record)
     try:
         take_event(working, event)
     except HistoryFull as full:

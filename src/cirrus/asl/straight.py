@@ -12,40 +12,33 @@ from cirrus.asl import data
 from cirrus.asl.commands import Command, End, RunTask
 from cirrus.asl.definition import Machine, TaskState
 from cirrus.asl.events import Event, Start, TaskSucceeded
-from cirrus.asl.execution import NO_VARIABLES, RUNNING, Branch, Execution, Outstanding, Run, root
-from cirrus.asl.table import Table
+from cirrus.asl.execution import NO_VARIABLES, Branch, Execution, Outstanding, Run, Snapshot, Straight, root
 from cirrus.asl.working import EMPTY, ROOMY, ROOT
 
 _BEGUN = 4  # events of a history: the execution was started, a state entered, its function scheduled and started
 _ON = 5  # the function succeeded, its state was left, the next one entered, its function scheduled and started
-_ENTERED = -2  # counted from the last of these
 _OBJECTS = (b"{", b"[")
 _new = tuple.__new__  # a named tuple's own constructor takes three times as long
 
-Stepped = tuple[Execution, tuple[Command, ...]]
+Stepped = tuple[Snapshot, tuple[Command, ...]]
 
 
-def straight(machine: Machine, state: Execution | None, event: Event) -> Stepped | None:
+def straight(machine: Machine, state: Snapshot | None, event: Event) -> Stepped | None:
     """As `step`; None where it is not as simple as that."""
     if state is None:
         return _begin(machine, event) if event.__class__ is Start else None
     if event.__class__ is not TaskSucceeded:
         return None
-    found: Outstanding | None = state.refs.get(event.ref)
-    if found is None or found.role != "task" or state.refs.count != 1 or state.ready:
+    waits = state if isinstance(state, Straight) else _waits(state, event.ref)
+    if waits is None:
         return None
-    branch: Branch = state.nodes.get(found.branch)
-    run: Run = state.nodes.get(branch.run)
-    if branch.parent or branch.leads or run.events + _ON >= ROOMY or not _passes(machine, event.output):
-        return None
-    here = branch.scope.states[branch.state]
-    if here.__class__ is not TaskState or not here.plain:
+    run, branch, here, ref, events, _, _ = waits
+    counter = state.counter if isinstance(state, Execution) else ref
+    if event.ref != ref or events + _ON >= ROOMY or not _passes(machine, event.output):
         return None
     if here.next is None:
-        return Execution("SUCCEEDED", state.counter, EMPTY, EMPTY), (End("SUCCEEDED", event.output),)
-    run, branch = run.copy(), branch.copy()
-    branch.state = here.next
-    return _enter(state, run, branch, event, event.output, _ON)
+        return Execution("SUCCEEDED", counter, EMPTY, EMPTY), (End("SUCCEEDED", event.output),)
+    return _enter(run, branch, here.next, counter, events + _ON, event.output, event.at)
 
 
 def _begin(machine: Machine, event: Start) -> Stepped | None:
@@ -55,7 +48,20 @@ def _begin(machine: Machine, event: Start) -> Stepped | None:
     run = root(ROOT, event, event.input, machine.express)
     branch = Branch(ROOT + 1, ROOT, 0, 0, scope, scope.start, event.input, NO_VARIABLES, None)
     run.leader = branch.id
-    return _enter(Execution(RUNNING, branch.id, EMPTY, EMPTY), run, branch, event, event.input, _BEGUN)
+    return _enter(run, branch, scope.start, branch.id, _BEGUN, event.input, event.at)
+
+
+def _waits(state: Execution, ref: int) -> Straight | None:
+    """The execution in short, if it waits for nothing but this answer of a plain Task."""
+    found: Outstanding | None = state.refs.get(ref)
+    if found is None or found.role != "task" or state.refs.count != 1 or state.ready:
+        return None
+    branch: Branch = state.nodes.get(found.branch)
+    run: Run = state.nodes.get(branch.run)
+    here = branch.scope.states[branch.state]
+    if branch.parent or branch.leads or here.__class__ is not TaskState or not here.plain:
+        return None
+    return Straight(run, branch, here, ref, run.events, branch.input, branch.entered_at)
 
 
 def _passes(machine: Machine, value: Any) -> bool:
@@ -64,19 +70,12 @@ def _passes(machine: Machine, value: Any) -> bool:
 
 
 def _enter(
-    state: Execution, run: Run, branch: Branch, event: Start | TaskSucceeded, given: data.Text, n: int
+    run: Run, branch: Branch, name: str, counter: int, events: int, given: data.Text, at: float
 ) -> Stepped | None:
-    """A branch comes to its state, `n` events after what the run has; both are changed."""
-    there = branch.scope.states[branch.state]
+    """The branch comes to the state of this name, the last number given being `counter`."""
+    there = branch.scope.states[name]
     if there.__class__ is not TaskState or not there.plain:
         return None
-    ref = state.counter + 1
-    run.events = branch.last = run.events + n
-    branch.entered = branch.last + _ENTERED
-    branch.input, branch.entered_at = given, event.at
-    branch.attempt, branch.tries, branch.refs = 0, (), (ref,)
-    branch.submitted, branch.heartbeat = False, None
+    ref = counter + 1
     command = RunTask(ref, there.kind, there.resource, given, there.name, 0)
-    nodes = state.nodes.update({run.id: run, branch.id: branch})
-    refs = Table({ref: _new(Outstanding, (branch.id, "task", command))})
-    return _new(Execution, (RUNNING, ref, nodes, refs, ())), (command,)
+    return _new(Straight, (run, branch, there, ref, events, given, at)), (command,)

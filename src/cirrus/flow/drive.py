@@ -6,7 +6,6 @@ and the tasks start. If it cannot commit, nothing has happened, and the same eve
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -239,8 +238,8 @@ class Driver:
             return
         setbacks.follow(now / SECOND)
         turn.staged[execution.execution_id] = Running(*who, nest, len(entries), given=self._given(execution.input))
-        for path, one in nest.levels.items():
-            for command in asl.pending(one.state):
+        for path, state in nest.states.items():
+            for command in asl.pending(state):
                 if isinstance(command, asl.SetTimer):
                     command = replace(command, at=command.at - setbacks.since(path, command.ref))
                 if (*path, command.ref) not in nest.levels:
@@ -286,22 +285,25 @@ class Driver:
 
     def _feed(self, turn: Turn, execution_id: str, first: Input) -> None:
         """Step the execution with an event, and with everything that is answered at once because of it."""
-        pending = deque([first])
+        pending = [first]
         while pending and execution_id not in turn.ended:
             running = turn.staged.get(execution_id) or self._running.get(execution_id)
             if running is None:
                 return
-            given = pending.popleft()
+            given = pending.pop(0)
             turn.entries.append(
                 journal_entry(execution_id, running.seq, given.path, given.event, given.definition, given.more)
             )
             if given.path:
                 running = self._entered(running, given)
-            nest, commands = self._step(running, given)
+            try:
+                nest, commands = running.nest.step(given.path, given.event)
+            except Exception as error:
+                nest, commands = _broken(error), ()
             turn.staged[execution_id] = running.after(nest)
             for command in commands:
-                pending.extend(self._carry_out(turn, running, given.path, command, given.event.at))
-            if nest.done:
+                pending += self._carry_out(turn, running, given.path, command, given.event.at)
+            if nest.over is not None and nest.done:
                 turn.ended[execution_id] = self._conclusion(turn, running, nest.over, round(given.event.at * SECOND))
 
     def _entered(self, running: Running, given: Input) -> Running:
@@ -310,13 +312,6 @@ class Driver:
             return running
         begins = level(self._machine(given.definition or b""), given.more, given.event)
         return running._replace(nest=running.nest.enter(given.path, begins))
-
-    def _step(self, running: Running, given: Input) -> tuple[Nest, Sequence[Any]]:
-        try:
-            return running.nest.step(given.path, given.event)
-        except Exception as error:
-            message = f"the engine could not go on ({type(error).__name__}: {error}); please report this"
-            return Nest({}, asl.End("FAILED", None, "States.Runtime", message)), ()
 
     def _carry_out_and_feed(self, turn: Turn, execution_id: str, path: Path, command: Any, at: float) -> None:
         running = turn.staged[execution_id]
@@ -377,16 +372,16 @@ class Driver:
             if not self._home.callbacks.open(Waiting(token, running.execution_id, place, *activity)):
                 return []
         match made:
-            case Result():
-                return [self._came(path, command.ref, made, at)]
             case Wanted():
                 doing = Doing(running.execution_id, path, command, made)
-                known = self._known(turn, doing, at)
+                known = self._known(turn, doing, at) if self._finished else None
                 if known is not None:
                     return [self._came(path, command.ref, known, at)]
                 key = attempt_id(running.execution_id, path, command.ref)
                 sources = running.given.sources() if made.task in self._sourced else None
                 turn.start[key] = (doing, attempt(key, running.payload_id, running.workflow, doing, sources))
+            case Result():
+                return [self._came(path, command.ref, made, at)]
             case Waits(activity=None):
                 self._called(turn, running.execution_id, path, command, made.output, at)
             case Started():
@@ -444,6 +439,12 @@ class Driver:
             (self._doing.get(key), text) for key, text in printed.items() if text and key not in self._departing.ids
         )
         return [attempt_log(one, text, now, None, None) for one, text in doing if one is not None]
+
+
+def _broken(error: Exception) -> Nest:
+    """The nest whose next step the engine could not take."""
+    message = f"the engine could not go on ({type(error).__name__}: {error}); please report this"
+    return Nest({}, over=asl.End("FAILED", None, "States.Runtime", message))
 
 
 def _upwards(key: str) -> Iterable[str]:

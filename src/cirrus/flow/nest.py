@@ -13,6 +13,7 @@ from cirrus import asl
 
 Path = tuple[int, ...]
 DEEPEST = 10
+NOTHING: Mapping[Path, asl.Snapshot] = {}
 _new = tuple.__new__  # for what every step makes: a named tuple's own constructor takes three times as long
 
 
@@ -25,17 +26,13 @@ class Level(NamedTuple):
     kind: str = ""
     started: float = 0.0
     input: Any = None
-    state: Any = None
-
-    def at(self, state: Any) -> Level:
-        """The same in another state."""
-        return _new(Level, (*self[:6], state))
 
 
 class Nest(NamedTuple):
-    """The executions by path; `over` is the root's end, once it has come."""
+    """The executions by path, and where each is, once it has begun; `over` is the root's end, once it has come."""
 
     levels: Mapping[Path, Level]
+    states: Mapping[Path, asl.Snapshot] = NOTHING
     over: asl.End | None = None
 
     @property
@@ -45,19 +42,21 @@ class Nest(NamedTuple):
 
     def enter(self, path: Path, level: Level) -> Nest:
         """The nest with one more execution, not yet begun."""
-        return Nest({**self.levels, path: level}, self.over)
+        return Nest({**self.levels, path: level}, self.states, self.over)
 
     def step(self, path: Path, event: Any) -> tuple[Nest, Sequence[Any]]:
         """The nest after an event of one execution, and what that asks for; an unknown path changes nothing."""
         level = self.levels.get(path)
         if level is None:
             return self, ()
-        state, commands = asl.step(level.machine, level.state, event)
-        after = level.at(state)
-        nest = _new(Nest, ({path: after} if len(self.levels) == 1 else {**self.levels, path: after}, self.over))
+        state, commands = asl.step(level.machine, self.states.get(path), event)
+        states = {path: state} if len(self.levels) == 1 else {**self.states, path: state}
+        nest: Nest = _new(Nest, (self.levels, states, self.over))
         for command in commands:
+            if command.__class__ is asl.RunTask:  # nearly always
+                continue
             if isinstance(command, asl.End):
-                nest = nest.without(path) if path else Nest(nest.levels, command)
+                nest = nest.without(path) if path else Nest(nest.levels, nest.states, command)
             elif isinstance(command, asl.CancelTask):
                 nest = nest.without((*path, command.ref))
         return nest, commands
@@ -66,8 +65,8 @@ class Nest(NamedTuple):
         """The nest without an execution and what that one started and waits for."""
         if path not in self.levels:
             return self
-        gone = {one for one, level in self.levels.items() if _below(one, path, self.levels)}
-        return Nest({one: level for one, level in self.levels.items() if one not in gone}, self.over)
+        left = {one: level for one, level in self.levels.items() if not _below(one, path, self.levels)}
+        return Nest(left, {one: state for one, state in self.states.items() if one in left}, self.over)
 
 
 def _below(one: Path, path: Path, levels: Mapping[Path, Level]) -> bool:

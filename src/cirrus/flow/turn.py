@@ -35,7 +35,8 @@ class Running(NamedTuple):
 
     def after(self, nest: Nest) -> Running:
         """The same after one more event."""
-        return tuple.__new__(Running, (*self[:3], nest, self.seq + 1, *self[5:]))  # see nest.py
+        execution_id, payload_id, workflow, _, seq, waits, given = self
+        return tuple.__new__(Running, (execution_id, payload_id, workflow, nest, seq + 1, waits, given))  # see nest.py
 
 
 class Input(NamedTuple):

@@ -14,7 +14,7 @@ from cirrus import asl
 from cirrus.asl import data
 from cirrus.asl.clock import read_time, show_time
 from cirrus.asl.definition import MapState, Scope, State, TaskState
-from cirrus.asl.execution import RUNNING, Branch, Execution, Outstanding, Run, Variables
+from cirrus.asl.execution import RUNNING, Branch, Execution, Outstanding, Run, Variables, whole
 from cirrus.asl.run import ARN
 from cirrus.asl.table import Table
 from cirrus.errors import NotFound
@@ -154,8 +154,8 @@ class _Inspection:
 
     def retry(self, player: Player, retries: int) -> tuple[int, float] | None:
         """The index of the Retry and the seconds of its timer, once the state was tried often enough."""
-        state = player.state
-        assert state is not None
+        assert player.state is not None
+        state = whole(player.state)
         branch = state.nodes.get(BRANCH)
         if branch is None or sum(branch.tries) <= retries:
             return None

@@ -121,7 +121,7 @@ class Player:
     machine: asl.Machine
     mocks: Mapping[str, Mock]
     now: float = BEGIN
-    state: asl.Execution | None = None
+    state: asl.Snapshot | None = None
     due: list[tuple[float, int, asl.Event]] = field(default_factory=list)
     dropped: set[int] = field(default_factory=set)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -149,7 +149,7 @@ class Player:
         """Random bits, the same in every trial."""
         return self.random.getrandbits(63)
 
-    def take(self, state: asl.Execution | None, event: asl.Event) -> None:
+    def take(self, state: asl.Snapshot | None, event: asl.Event) -> None:
         """Take an event and carry out what follows from it."""
         self.state, commands = asl.step(self.machine, state, event, record=True)
         for command in commands:

@@ -260,14 +260,21 @@ class Database:
             self.run(sql.format(marks), [*values, *chunk])
 
     def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        """Insert rows, of which `sql` names the table and the columns: how many that were. Only inside a group."""
+        """Insert rows, of which `sql` names the table and the columns: how many that were. Only inside a group.
+
+        Bytes are best given as bytearray, which sqlite3 takes as it is; so columns that are None are no parameters.
+        """
         if rows:
             self._writing()
         inserted = start = 0
         for size in _ROWS:
             while len(rows) - start >= size:
-                values = list(chain.from_iterable(rows[start : start + size]))
-                inserted += self._connection.execute(_inserting(sql, len(rows[0]), size), values).rowcount
+                some = rows[start : start + size]
+                given = tuple(n for n, value in enumerate(some[0]) if value is not None or _given(some, n))
+                statement = _inserting(sql, len(some[0]), given, size)
+                whole = len(given) == len(some[0])
+                values = list(chain.from_iterable(some)) if whole else [row[n] for row in some for n in given]
+                inserted += self._connection.execute(statement, values).rowcount
                 start += size
         return inserted
 
@@ -426,9 +433,14 @@ def _lists(keys: Collection[Any]) -> Iterator[tuple[list[Any], str]]:
         yield chunk, ",".join("?" * size)
 
 
+def _given(rows: Sequence[Sequence[Any]], column: int) -> bool:
+    """Whether a row has a value in the column."""
+    return any(row[column] is not None for row in rows)
+
+
 @cache
-def _inserting(sql: str, columns: int, rows: int) -> str:
-    one = f"({','.join('?' * columns)})"
+def _inserting(sql: str, columns: int, given: tuple[int, ...], rows: int) -> str:
+    one = f"({','.join('?' if column in given else 'NULL' for column in range(columns))})"
     return f"{sql} VALUES {','.join([one] * rows)}"
 
 

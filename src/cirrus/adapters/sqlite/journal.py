@@ -28,7 +28,7 @@ class SqliteJournal:
 
     def append(self, owner: str, entries: Sequence[Entry]) -> set[str]:
         """Add entries; gives the executions that `owner` no longer holds, whose entries were refused."""
-        wanted = dict.fromkeys(entry.execution_id for entry in entries)
+        wanted = {entry.execution_id: None for entry in entries}
         sql = "SELECT e.id, e.name FROM executions e WHERE {} AND e.owner = ? AND e.stopped IS NULL"
         with self._db.group():
             ours = self._db.standing.held
@@ -38,19 +38,12 @@ class SqliteJournal:
                 found = {known: (owner, number) for known, (number, _) in asked.items()}
                 ours.update(found)
                 held |= {known: number for known, (_, number) in found.items()}
-            self._db.insert(
-                "INSERT INTO journal (execution, seq, event, body)",
-                [
-                    (
-                        held[entry.execution_id],
-                        entry.seq,
-                        entry.event,
-                        None if entry.body is None else self._db.body_id(entry.body),
-                    )
-                    for entry in entries
-                    if entry.execution_id in held
-                ],
-            )
+            rows = []
+            for entry in entries:
+                if entry.execution_id in held:
+                    body = None if entry.body is None else self._db.body_id(entry.body)
+                    rows.append((held[entry.execution_id], entry.seq, bytearray(entry.event), body))
+            self._db.insert("INSERT INTO journal (execution, seq, event, body)", rows)
         return wanted.keys() - held.keys()
 
     def read(self, execution_id: str) -> list[Entry]:

@@ -35,6 +35,7 @@ class SqliteStateDb:
         self._db = database
         self._subscriptions = subscriptions or Subscriptions()
         self._fingerprints: dict[int, str | None] = {}
+        self._event_rows = event_rows.EventRows(database)
 
     # ---------------------------------------------------------------- reading
 
@@ -155,7 +156,7 @@ class SqliteStateDb:
             self._db.standing.began(claim.execution_id, claim.owner, id_key(claim.payload_id), record, number)
         return (
             number,
-            name,
+            bytearray(name),
             record,
             _attempt(claim),
             "RUNNING",
@@ -239,8 +240,14 @@ class SqliteStateDb:
             standing = self._db.standing
             for end, *_ in granted:
                 standing.ended(end.execution_id)
-            self._db.run_many(_END_RECORD, [self._ended_record(end, record) for end, record, _, _ in granted])
-            self._db.run_many(_END_EXECUTION, [_ended_execution(end, one, output) for end, _, one, output in granted])
+            plain = [one for one in granted if _is_plain(one[0])]
+            self._db.run_many(_PLAIN_END_RECORD, [_plain_record(end, record) for end, record, _, _ in plain])
+            self._db.run_many(
+                _PLAIN_END_EXECUTION, [(_status(end), end.at, output, one) for end, _, one, output in plain]
+            )
+            others = [one for one in granted if not _is_plain(one[0])]
+            self._db.run_many(_END_RECORD, [self._ended_record(end, record) for end, record, _, _ in others])
+            self._db.run_many(_END_EXECUTION, [_ended_execution(end, one, output) for end, _, one, output in others])
             self._write_items([(item, 1, one) for end, _, one, _ in granted for item in end.items])
             self._write_events([(event, record, one) for end, record, one, _ in granted for event in end.events])
             for end, _, execution, output in granted:
@@ -257,10 +264,8 @@ class SqliteStateDb:
 
     def _ended_record(self, end: Conclusion, record: int) -> tuple[Any, ...]:
         """The values of _END_RECORD."""
-        outputs = encode(end.outputs).decode() if end.outputs else None
-        collections = encode(end.output_collections).decode() if end.output_collections else None
         failure = None if end.kind is None else self._db.failure_id(end.kind)
-        return NUMBER[end.state], end.at, end.last_error, outputs, collections, failure, record
+        return NUMBER[end.state], end.at, end.last_error, *_outputs(end), failure, record
 
     def _follow(self, end: Conclusion, execution: int, output: int | None) -> None:
         """What goes with the end of an execution."""
@@ -313,7 +318,7 @@ class SqliteStateDb:
 
     def _write_events(self, events: Sequence[event_rows.About]) -> None:
         """Keep events, each with the numbers of the record and the execution that it is about."""
-        event_rows.write(self._db, events)
+        self._event_rows.write(events)
         for target in self._subscriptions.events:
             for event, _, _ in events:
                 self._queue_delivery(target, "event", event.payload_id, encode(event.body()))
@@ -341,11 +346,12 @@ _NEW_RECORD = (
     "INSERT OR IGNORE INTO records (id, grp, key, full_id, state, created, updated, claimed_at, execution, attempts)"
 )
 _NEW_EXECUTION = "INSERT INTO executions (id, name, record, n, status, input, definition, started, owner, priority)"
-_END_RECORD = (
-    "UPDATE records SET state = ?, updated = ?, last_error = ?, outputs = ?, output_collections = ?, failure = ?"
-    " WHERE id = ?"
-)
+_OUTPUTS = "outputs = nullif(?, ''), output_collections = nullif(?, '')"
+_END_RECORD = f"UPDATE records SET state = ?, updated = ?, last_error = ?, {_OUTPUTS}, failure = ? WHERE id = ?"
 _END_EXECUTION = "UPDATE executions SET status = ?, stopped = ?, output = ?, error = ?, cause = ? WHERE id = ?"
+# The same where there is no error: sqlite3 takes long to adapt None, so that it is no parameter of what happens most.
+_PLAIN_END_RECORD = f"UPDATE records SET state = ?, updated = ?, {_OUTPUTS} WHERE id = ?"
+_PLAIN_END_EXECUTION = "UPDATE executions SET status = ?, stopped = ?, output = ? WHERE id = ?"
 _CURRENT = (
     "SELECT e.id, e.name, r.key, r.id, r.state FROM executions e JOIN records r ON r.id = e.record"
     " AND r.execution = e.id"
@@ -386,9 +392,29 @@ def _attempt(claim: Claim) -> int:
     return 1 + (len(claim.previous.executions) if claim.previous else 0)
 
 
+def _is_plain(end: Conclusion) -> bool:
+    """Whether it is an end without any error."""
+    return end.last_error is None and end.error is None and end.cause is None and end.kind is None
+
+
+def _outputs(end: Conclusion) -> tuple[str, str]:
+    """JSON of what the Items that were made are called, and of their Collections; empty for none."""
+    outputs = encode(end.outputs).decode() if end.outputs else ""
+    return outputs, encode(end.output_collections).decode() if end.output_collections else ""
+
+
+def _plain_record(end: Conclusion, record: int) -> tuple[Any, ...]:
+    """The values of _PLAIN_END_RECORD."""
+    return NUMBER[end.state], end.at, *_outputs(end), record
+
+
 def _ended_execution(end: Conclusion, execution: int, output: int | None) -> tuple[Any, ...]:
     """The values of _END_EXECUTION."""
-    return _STATUS.get(end.state, "FAILED"), end.at, output, end.error, end.cause, execution
+    return _status(end), end.at, output, end.error, end.cause, execution
+
+
+def _status(end: Conclusion) -> str:
+    return _STATUS.get(end.state, "FAILED")
 
 
 def _chunks(values: list[Any]) -> Iterable[list[Any]]:
