@@ -435,7 +435,7 @@ def _lists(keys: Collection[Any]) -> Iterator[tuple[list[Any], str]]:
 
 def _given(rows: Sequence[Sequence[Any]], column: int) -> bool:
     """Whether a row has a value in the column."""
-    return any(row[column] is not None for row in rows)
+    return [row[column] for row in rows].count(None) < len(rows)
 
 
 @cache
