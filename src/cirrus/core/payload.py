@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ ITEM_FIELDS: tuple[tuple[str, type, str], ...] = (
     ("links", list, "an array"),
 )
 CONTINUE_FROM = "continue_from"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST_PROBLEMS = 20
 _LONGEST_PROBLEM = 500
 
@@ -123,7 +121,7 @@ def _check_item(where: str, item: Any) -> list[str]:
     itemid = item.get("id")
     if not isinstance(itemid, str) or not itemid:
         problems.append(f"{where}.id: a string that is not empty is expected" + _instead(item, "id"))
-    elif _CONTROL.search(itemid):
+    elif ids.holds_control(itemid):
         problems.append(f"{where}.id: {itemid!r} holds a control character")
     for name, kind, expected in ITEM_FIELDS:
         if item.get(name) is not None and not isinstance(item[name], kind):

@@ -11,6 +11,7 @@ from cirrus.errors import InvalidPayload
 
 WORKFLOW_NAME = re.compile(r"[A-Za-z0-9-]+")
 _MARK = "/workflow-"
+_UNSAFE = frozenset({"", ".", ".."})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -32,6 +33,11 @@ class PayloadId:
         return f"{self.collections}_{self.workflow}"
 
 
+def holds_control(text: str) -> bool:
+    """Whether there is a control character, or a separator of lines, in an id."""
+    return not text.isprintable() and _CONTROL.search(text) is not None
+
+
 def lane(text: str) -> tuple[str, str]:
     """The collections and the workflow of a payload id that is known to be one."""
     collections, _, rest = text.partition(_MARK)
@@ -50,7 +56,7 @@ def derive(collections: str | None, workflow: str, items: Iterable[Mapping[str, 
 def parse(text: str) -> PayloadId:
     """The parts of a payload id; InvalidPayload says what is wrong with one that does not match."""
     shown = text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)"
-    if _CONTROL.search(text):
+    if holds_control(text):
         raise InvalidPayload(f"id {shown!r} holds a control character")
     if text.count(_MARK) > 1:
         raise InvalidPayload(f"id {shown!r} has '/workflow-' twice")
@@ -63,9 +69,9 @@ def parse(text: str) -> PayloadId:
 
 
 def _check_components(text: str, shown: str) -> None:
-    for component in text.split("/"):
-        if component in {"", ".", ".."}:
-            kind = f"{component!r} as a path component" if component else "an empty path component"
-            raise InvalidPayload(
-                f"id {shown!r} holds {kind}: ids become storage keys, which must stay below their root"
-            )
+    components = text.split("/")
+    if _UNSAFE.isdisjoint(components):
+        return
+    component = next(one for one in components if one in _UNSAFE)
+    kind = f"{component!r} as a path component" if component else "an empty path component"
+    raise InvalidPayload(f"id {shown!r} holds {kind}: ids become storage keys, which must stay below their root")

@@ -10,7 +10,7 @@ from cirrus.core.event import EventType, WorkflowEvent
 from cirrus.core.execution_id import next_execution_id
 from cirrus.core.instant import SECOND
 from cirrus.core.keys import input_key
-from cirrus.core.payload import Payload
+from cirrus.core.payload import CONTINUE_FROM, Payload
 from cirrus.core.record import Record
 from cirrus.core.state import State
 from cirrus.errors import CirrusError, InvalidDefinition, NotFound, StoreError
@@ -30,7 +30,8 @@ class Begun:
     """An execution that is ours to run; `fault` says why it cannot be started, `receipt` is the message's.
 
     `redrive` is how often it goes on at the step that failed, with this time, where an engine elsewhere does that.
-    `claimed` is when somebody else claimed it, who may have died before he told of that.
+    `claimed` is when somebody else claimed it, who may have died before he told of that. One that is `fresh` does not
+    continue another, as is known from its input.
     """
 
     execution_id: str
@@ -42,6 +43,7 @@ class Begun:
     receipt: str | None = None
     redrive: int = 0
     claimed: int | None = None
+    fresh: bool = False
 
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
@@ -279,7 +281,9 @@ def kept_input(home: Home, payload_id: str, execution_id: str, otherwise: bytes)
 
 def _begun(home: Home, execution_id: str, payload: Payload, text: bytes, receipt: str | None = None) -> Begun:
     known, workflow = str(payload.id), payload.workflow
+    fresh = text is payload.text and CONTINUE_FROM not in payload.document["process"][0]
     try:
-        return Begun(execution_id, known, workflow, text, home.workflows.definition(workflow), None, receipt)
+        definition = home.workflows.definition(workflow)
+        return Begun(execution_id, known, workflow, text, definition, None, receipt, fresh=fresh)
     except (NotFound, InvalidDefinition) as error:
         return Begun(execution_id, known, workflow, text, b"", error, receipt)

@@ -249,12 +249,12 @@ class Worker:
         return taken
 
     def _count(self, begun: int, turn: Turn) -> None:
-        good = sum(end.state is State.COMPLETED for end in turn.ended.values())
+        ended = [end.state for end in turn.ended.values()]
+        good, invalid = ended.count(State.COMPLETED), ended.count(State.INVALID)
         self.progress.begun += begun
         self.progress.completed += good
-        invalid = sum(end.state is State.INVALID for end in turn.ended.values())
         self.progress.invalid += invalid
-        self.progress.failed += len(turn.ended) - good - invalid
+        self.progress.failed += len(ended) - good - invalid
         self.progress.running = len(self._driver)
         self.progress.trouble = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cirrus.core.event import WorkflowEvent
 from cirrus.core.failure_kind import FailureKind
@@ -15,8 +15,7 @@ from cirrus.ports.query import Query as Query
 from cirrus.ports.queue import Message
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ItemRef:
+class ItemRef(NamedTuple):
     """An Item by its id and collection (empty for none)."""
 
     id: str
@@ -145,7 +144,7 @@ KEPT_SLOTS = 61 * 144
 
 def item_refs(items: Iterable[Mapping[str, Any]]) -> tuple[ItemRef, ...]:
     """The references of Items, each once; what has no id is left out."""
-    refs = (ItemRef(item["id"], str(item.get("collection") or "")) for item in items if isinstance(item.get("id"), str))
+    refs = [ItemRef(item["id"], str(item.get("collection") or "")) for item in items if isinstance(item.get("id"), str)]
     return tuple(dict.fromkeys(refs))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cirrus.adapters.local.log_buffer import LogBuffer
+from cirrus.core.scrub import Scrubber
 from cirrus.ports.compute import Attempt, TaskSpec
 
 Env = frozenset[tuple[str, str]]
@@ -18,14 +19,29 @@ NEVER = sys.maxsize
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One attempt: `order` is its place among all, `losses` how often a worker died before it started."""
+    """One attempt: `order` is its place among all, `losses` how often a worker died before it started.
+
+    What it prints is kept without the secrets that `scrubber` knows.
+    """
 
     attempt: Attempt
     order: int
     limit: float | None
-    log: LogBuffer = field(default_factory=LogBuffer)
+    scrubber: Scrubber | None = None
     withdrawn: bool = False
     losses: int = 0
+    _log: LogBuffer | None = None
+
+    @property
+    def log(self) -> LogBuffer:
+        """What it prints; most attempts print nothing, and need no buffer."""
+        if self._log is None:
+            self._log = LogBuffer(scrubber=self.scrubber)
+        return self._log
+
+    def printed(self) -> bytes:
+        """What it has printed, as it is kept."""
+        return b"" if self._log is None else self._log.getvalue()
 
 
 @dataclass(eq=False, slots=True)

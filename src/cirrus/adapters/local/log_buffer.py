@@ -14,21 +14,17 @@ KEEP = 512 * 1024
 class LogBuffer:
     """Keeps the first and the last `keep` bytes of what is written to it, without the secrets that `scrubber` knows."""
 
-    __slots__ = ("_head", "_keep", "_open", "_reported", "_scrubbed", "_scrubber", "_tail", "_total")
+    __slots__ = ("_head", "_keep", "_reported", "_scrubbed", "_tail", "_total")
 
     def __init__(self, keep: int = KEEP, scrubber: Scrubber | None = None) -> None:
         self._keep = keep
-        self._scrubber = scrubber
-        self._scrubbed: ScrubbedStream | None = None
-        self._open = False  # most attempts print nothing, and need no room
+        self._scrubbed: ScrubbedStream | None = scrubber.stream(self._append) if scrubber else None
+        self._head, self._tail = bytearray(), bytearray()
         self._total = 0
         self._reported = 0
 
     def write(self, data: bytes) -> None:
         """Append `data`."""
-        if not self._open:
-            self._open, self._head, self._tail = True, bytearray(), bytearray()
-            self._scrubbed = self._scrubber.stream(self._append) if self._scrubber else None
         if self._scrubbed:
             self._scrubbed.write(data)
         else:

@@ -29,7 +29,6 @@ from cirrus.adapters.local.exit_status import ended
 from cirrus.adapters.local.hold import Hold
 from cirrus.adapters.local.inline import Inline
 from cirrus.adapters.local.lifetime import Lifetime
-from cirrus.adapters.local.log_buffer import LogBuffer
 from cirrus.adapters.local.memory_limits import Mechanism, MemoryLimits, over_limit
 from cirrus.adapters.local.pace import Pace
 from cirrus.adapters.local.worker_process import WorkerProcess
@@ -305,7 +304,7 @@ class LocalPool:
         limit = attempt.timeout
         if spec is not None and spec.timeout is not None and (limit is None or spec.timeout < limit):
             limit = spec.timeout
-        job = self._jobs[attempt.id] = Job(attempt, self._count, limit, LogBuffer(scrubber=self._scrubber))
+        job = self._jobs[attempt.id] = Job(attempt, self._count, limit, self._scrubber)
         if spec is None:
             self._fail(job, "Runtime.HandlerNotFound", f"there is no task {attempt.task!r} in the project")
         elif spec.inline:
@@ -341,7 +340,7 @@ class LocalPool:
         self._memory.admit(worker, queue.spec.memory)
         for _ in range(place.count):
             if self._changes:  # there are secrets that its log does not know
-                queue.jobs[0].log = LogBuffer(scrubber=self._scrubber)
+                queue.jobs[0].scrubber = self._scrubber
             worker.assign(queue.jobs.popleft())
             head = queue.head()
             if head is None or head.order > until or worker.bytes + len(head.attempt.payload) >= BATCH_BYTES:
@@ -440,7 +439,7 @@ class LocalPool:
         self._pace.note(finished - started)
         if error is not None:
             error, cause = self._scrubber.text(error), cause and self._scrubber.text(cause)
-        self._done.append(Outcome(attempt_id, output, error, cause, job.log.getvalue(), started, finished))
+        self._done.append(Outcome(attempt_id, output, error, cause, job.printed(), started, finished))
 
     def _interrupt(self) -> None:
         """Let a `collect` that waits in another thread see what has changed; with the lock held."""

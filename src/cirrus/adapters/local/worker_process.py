@@ -129,8 +129,10 @@ class WorkerProcess:
         with suppress(BlockingIOError):
             while self._reader.receive(self.answered) == READ_SIZE:
                 pass
-        for number, head, body in self._reader.frames():
+        frames = self._reader.frames()
+        if frames:
             self.since = time.monotonic()
+        for number, head, body in frames:
             if number == 0:
                 self.pid, self.grouped, self._fresh = orjson.loads(head)
                 self._memory = self._fresh

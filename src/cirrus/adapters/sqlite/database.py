@@ -385,9 +385,10 @@ class Database:
             known = self._names[number] = str(self.row("SELECT name FROM groups WHERE id=?", (number,))[0])
         return known
 
-    def entered(self, state: int, at: int) -> None:
-        """Count that a record entered a state; written once, at the end of the group. Only inside a group."""
-        self._entered[at - at % SLOT, state] += 1
+    def entered(self, state: int, instants: Sequence[int]) -> None:
+        """Count that records entered a state then; written once, at the end of the group. Only inside a group."""
+        for at, number in Counter(instants).items():
+            self._entered[at - at % SLOT, state] += number
 
     def _count_entered(self) -> None:
         if not self._entered:

@@ -16,7 +16,7 @@ from cirrus.adapters.sqlite.paging import page
 from cirrus.core.event import UNKNOWN, WorkflowEvent
 from cirrus.core.jsontext import decode, encode
 from cirrus.core.keys import id_key
-from cirrus.core.payload_id import parse
+from cirrus.core.payload_id import lane
 from cirrus.core.record import Record
 from cirrus.core.state import RUNNING, State
 from cirrus.ports.outbox import Subscriptions
@@ -140,10 +140,8 @@ class SqliteStateDb:
             records |= {n: self._advance(claim, n, claim.previous) for n, claim in numbered if claim.previous}
             granted = [(n, claim, record) for n, claim in numbered if (record := records[n]) is not None]
             self._db.insert(_NEW_EXECUTION, [self._execution(*one) for one in granted])
-            for _, claim, _ in granted:
-                self._db.entered(NUMBER[State.CLAIMED], claim.at)
-                if claim.owner:
-                    self._db.entered(NUMBER[State.PROCESSING], claim.at)
+            self._db.entered(NUMBER[State.CLAIMED], [claim.at for _, claim, _ in granted])
+            self._db.entered(NUMBER[State.PROCESSING], [claim.at for _, claim, _ in granted if claim.owner])
             self._write_items([(item, 0, number) for number, claim, _ in granted for item in claim.items])
             self._write_events([(event, record, n) for n, claim, record in granted for event in claim.events])
             self._settle([claim.receipt for _, claim, _ in granted if claim.receipt])
@@ -182,7 +180,7 @@ class SqliteStateDb:
         key = id_key(claim.payload_id)
         return (
             number,
-            self._db.group_id(parse(claim.payload_id).collections_workflow),
+            self._db.group_id("_".join(lane(claim.payload_id))),
             key,
             None if key == claim.payload_id else claim.payload_id,
             NUMBER[_begins_as(claim)],
@@ -227,7 +225,7 @@ class SqliteStateDb:
             "UPDATE executions SET owner = ?, started = ? WHERE id = ?",
             (start.owner, start.at, execution_row),
         )
-        self._db.entered(NUMBER[State.PROCESSING], start.at)
+        self._db.entered(NUMBER[State.PROCESSING], [start.at])
         self._write_events([(event, record, execution_row) for event in start.events])
         return True
 
@@ -237,6 +235,8 @@ class SqliteStateDb:
             current = self._running([end.execution_id for end in conclusions])
             rows = [self._granted(end, current) for end in conclusions]
             granted = [(end, *numbers) for end, numbers in zip(conclusions, rows, strict=True) if numbers is not None]
+            for state in {end.state for end, *_ in granted}:
+                self._db.entered(NUMBER[state], [end.at for end, *_ in granted if end.state is state])
             standing = self._db.standing
             for end, *_ in granted:
                 standing.ended(end.execution_id)
@@ -269,7 +269,6 @@ class SqliteStateDb:
 
     def _follow(self, end: Conclusion, execution: int, output: int | None) -> None:
         """What goes with the end of an execution."""
-        self._db.entered(NUMBER[end.state], end.at)
         if end.state is State.ABORTED:
             self._db.run("INSERT OR IGNORE INTO cancels (execution) VALUES (?)", (execution,))
         if end.published and output is not None:
