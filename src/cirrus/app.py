@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -355,7 +356,7 @@ def _steady() -> int:
 def _dice() -> Callable[[], int]:
     """63 random bits a call; seeded once, since asking the system each time can cost more than a claim."""
     generator = random.Random(secrets.randbits(256))  # noqa: S311 - seeds and names, no secrets
-    return lambda: generator.getrandbits(63)
+    return partial(generator.getrandbits, 63)
 
 
 def _targets(project: Project, where: Deployment, objects: Objects) -> dict[str, Target]:

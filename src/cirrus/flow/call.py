@@ -34,12 +34,9 @@ TIMEOUT = "States.Timeout"
 def call(home: Home, command: RunTask | ReadItems | WriteResults, payload_id: str, tasks: Collection[str]) -> Call:
     """What to do for a command; what cannot be done is a failed result."""
     try:
-        match command:
-            case ReadItems():
-                return services.items(home, command)
-            case WriteResults():
-                return services.results(home, command)
-        return _waiting(command, _call(home, command, payload_id, tasks))
+        if isinstance(command, RunTask):
+            return _waiting(command, _call(home, command, payload_id, tasks))
+        return services.items(home, command) if isinstance(command, ReadItems) else services.results(home, command)
     except Refused as refused:
         return failure(refused.error, str(refused))
     except CirrusError as error:

@@ -139,7 +139,9 @@ class Driver:
             if one not in self._departing.ids:
                 self._forget(one)
         gone = turn.ended.keys()
-        self._running.update({key: one for key, one in turn.staged.items() if key not in gone})
+        for execution_id, staged in turn.staged.items():
+            if execution_id not in gone:
+                self._running[execution_id] = staged
         for key, due in turn.timers.items():
             if due is None:
                 self._timers.cancel(key)
@@ -310,7 +312,7 @@ class Driver:
         """The same with the execution that begins with this event, if one does."""
         if not isinstance(given.event, asl.Start):
             return running
-        begins = level(self._machine(given.definition or b""), given.more, given.event)
+        begins = level(self._machine(given.definition or b""), given.more or {}, given.event)
         return running._replace(nest=running.nest.enter(given.path, begins))
 
     def _carry_out_and_feed(self, turn: Turn, execution_id: str, path: Path, command: Any, at: float) -> None:

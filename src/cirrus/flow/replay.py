@@ -24,7 +24,7 @@ _CONTEXT = "c"
 
 
 def journal_entry(
-    execution_id: str, seq: int, path: Path, event: Any, definition: bytes | None, more: Mapping[str, Any]
+    execution_id: str, seq: int, path: Path, event: Any, definition: bytes | None, more: Mapping[str, Any] | None
 ) -> Entry:
     """The entry of an event; `definition` is that of an execution that begins inside another, `more` tells of it."""
     body = definition
@@ -37,7 +37,7 @@ def journal_entry(
         apart = isinstance(event.input, asl.Text)
     fields = asl.event_to_json(event, apart=apart)
     if path:
-        fields |= {_PATH: path, **more}
+        fields |= {_PATH: path, **(more or {})}
     elif isinstance(event, asl.Start):
         del fields[_CONTEXT]
     return Entry(execution_id, seq, encode(fields), body)

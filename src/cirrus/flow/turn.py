@@ -16,8 +16,6 @@ from cirrus.ports.compute import Attempt
 from cirrus.ports.journal import AttemptLog, Entry
 from cirrus.ports.state_db import Conclusion
 
-NOTHING: Mapping[str, Any] = {}
-
 
 class Running(NamedTuple):
     """An execution that is in flight here, of what it was `given`; `seq` numbers its next journal entry.
@@ -39,13 +37,14 @@ class Running(NamedTuple):
         return tuple.__new__(Running, (execution_id, payload_id, workflow, nest, seq + 1, waits, given))  # see nest.py
 
 
-class Input(NamedTuple):
+@dataclass(slots=True)  # not frozen: see CONTRIBUTING
+class Input:
     """An event for one execution of a nest; of one that begins, its definition and `more` that the journal tells."""
 
     path: Path
     event: Any
     definition: bytes | None = None
-    more: Mapping[str, Any] = NOTHING
+    more: Mapping[str, Any] | None = None
 
 
 class Overtaken(CirrusError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cirrus.adapters.sqlite.columns import pack, unpack
@@ -28,23 +28,30 @@ class SqliteJournal:
 
     def append(self, owner: str, entries: Sequence[Entry]) -> set[str]:
         """Add entries; gives the executions that `owner` no longer holds, whose entries were refused."""
-        wanted = {entry.execution_id: None for entry in entries}
-        sql = "SELECT e.id, e.name FROM executions e WHERE {} AND e.owner = ? AND e.stopped IS NULL"
+        rows = []
+        refused = set()
         with self._db.group():
-            ours = self._db.standing.held
-            held = {known: one[1] for known in wanted if (one := ours.get(known)) is not None and one[0] == owner}
-            if len(held) < len(wanted):
-                asked = self._db.executions(sql, wanted.keys() - held.keys(), (owner,))
-                found = {known: (owner, number) for known, (number, _) in asked.items()}
-                ours.update(found)
-                held |= {known: number for known, (_, number) in found.items()}
-            rows = []
+            held = self._held(owner, entries)
             for entry in entries:
-                if entry.execution_id in held:
+                found = held.get(entry.execution_id)
+                if found is None or found[0] != owner:
+                    refused.add(entry.execution_id)
+                else:
                     body = None if entry.body is None else self._db.body_id(entry.body)
-                    rows.append((held[entry.execution_id], entry.seq, bytearray(entry.event), body))
+                    rows.append((found[1], entry.seq, bytearray(entry.event), body))
             self._db.insert("INSERT INTO journal (execution, seq, event, body)", rows)
-        return wanted.keys() - held.keys()
+        return refused
+
+    def _held(self, owner: str, entries: Sequence[Entry]) -> Mapping[str, tuple[str, int]]:
+        """Owner and number of executions, those among them that have entries and that `owner` holds."""
+        held = self._db.standing.held
+        nobody = ("", 0)
+        unknown = {one.execution_id for one in entries if held.get(one.execution_id, nobody)[0] != owner}
+        if unknown:
+            sql = "SELECT e.id, e.name FROM executions e WHERE {} AND e.owner = ? AND e.stopped IS NULL"
+            found = self._db.executions(sql, unknown, (owner,))
+            held.update({known: (owner, number) for known, (number, _) in found.items()})
+        return held
 
     def read(self, execution_id: str) -> list[Entry]:
         """All entries of an execution, oldest first."""
