@@ -23,6 +23,7 @@ from cirrus.ports.queue import Taken
 from cirrus.ports.state_db import Claim, Start, item_refs
 
 _BACKOFF = 5 * SECOND
+_BEGINS = (EventType.CLAIMED_PROCESSING, EventType.STARTED_PROCESSING)
 
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
@@ -163,8 +164,7 @@ def _was_claimed_for(message: Taken, record: Record) -> bool:
 def _tell_again(home: Home, message: Taken, payload: Payload, record: Record) -> None:
     """Tell of the claim and the start once more, and begin nothing."""
     at = record.claimed_at or record.updated
-    kinds = (EventType.CLAIMED_PROCESSING, EventType.STARTED_PROCESSING)
-    home.state_db.note(_events(home, kinds, payload, record.execution_id, at), [message.receipt])
+    home.state_db.note(_events(home, _BEGINS, payload, record.execution_id, at), [message.receipt])
 
 
 def _put_off(home: Home, message: Taken, record: Record) -> None:
@@ -209,7 +209,6 @@ def _wish(
 ) -> _Claimed:
     execution_id = next_execution_id(str(payload.id), (*earlier, *(record.executions if record else ())))
     begun = _begun(home, execution_id, payload, payload.text, message.receipt)
-    kinds = (EventType.CLAIMED_PROCESSING, EventType.STARTED_PROCESSING)
     starts = owner is not None and begun.fault is None
     claim = Claim(
         payload_id=str(payload.id),
@@ -218,7 +217,7 @@ def _wish(
         at=now,
         input=payload.text,
         definition=begun.definition,
-        events=_events(home, kinds[: 2 if starts else 1], payload, execution_id, now),
+        events=_events(home, _BEGINS if starts else _BEGINS[:1], payload, execution_id, now),
         receipt=message.receipt,
         owner=owner,
         items=item_refs(payload.document.get("features", ())),
