@@ -5,23 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from cirrus.adapters.sqlite.database import Database
 from cirrus.adapters.sqlite.state_db import SqliteStateDb
 from cirrus.core.event import EventType, WorkflowEvent
-from cirrus.core.keys import id_key, input_key
+from cirrus.core.keys import id_key, input_key, output_key
 from cirrus.testing.builders import begin
 
 DEFINITION = json.dumps({"StartAt": "a", "States": {"a": {"Type": "Succeed"}}}).encode()
 ARN = "arn:aws:states:local:000000000000:execution:w:"
 
 
+class Store(NamedTuple):
+    """A database and what writes events to it."""
+
+    database: Database
+    state_db: SqliteStateDb
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def store(tmp_path: Path) -> Iterator[Store]:
     made = Database(tmp_path / "cirrus.db")
-    yield made
+    yield Store(made, SqliteStateDb(made))
     made.close()
 
 
@@ -32,29 +40,49 @@ def told(payload_id: str, execution_id: str, **more: str) -> WorkflowEvent:
     return WorkflowEvent(EventType.ALREADY_PROCESSING, payload_id, 7, **addresses)
 
 
-def noted(database: Database, payload_id: str, **more: str) -> tuple[WorkflowEvent, tuple[int | None, str | None]]:
-    """Note an event about the execution of a new record; gives it, and the form and the rest of its row."""
-    state_db = SqliteStateDb(database)
-    claim = begin(state_db, payload_id, 5, input=b"{}", definition=DEFINITION)
-    event = told(payload_id, claim.execution_id, **more)
-    state_db.note([event])
-    (*_, (number, read)) = state_db.events(payload_id=payload_id)
+def kept(store: Store, event: WorkflowEvent) -> tuple[int | None, str | None]:
+    """Note an event, and see that it is read as it was; gives the form and the rest of its row."""
+    store.state_db.note([event])
+    (*_, (number, read)) = store.state_db.events(payload_id=event.payload_id)
     assert read == event
-    return event, database.row("SELECT form, rest FROM events WHERE id = ?", (number,))
+    row: tuple[int | None, str | None] = store.database.row("SELECT form, rest FROM events WHERE id = ?", (number,))
+    return row
 
 
-def test_addresses_of_many_events_are_one_form(database: Database) -> None:
-    rows = {noted(database, f"c/workflow-w/{name}")[1] for name in ("a", "b", "w", "local")}
+def noted(store: Store, payload_id: str, **more: str) -> tuple[WorkflowEvent, tuple[int | None, str | None]]:
+    """Note an event about the execution of a new record; gives it, and the form and the rest of its row."""
+    claim = begin(store.state_db, payload_id, 5, input=b"{}", definition=DEFINITION)
+    event = told(payload_id, claim.execution_id or "", **more)
+    return event, kept(store, event)
+
+
+def test_addresses_of_many_events_are_one_form(store: Store) -> None:
+    rows = {noted(store, f"c/workflow-w/{name}")[1] for name in ("a", "b", "w", "local")}
     assert len(rows) == 1
     ((form, rest),) = rows
     assert form is not None
     assert rest is None
 
 
-def test_long_id_has_the_form_of_short_ones(database: Database) -> None:
+def test_forms_are_told_apart_however_they_follow_one_another(store: Store) -> None:
+    found: dict[int, set[int | None]] = {kind: set() for kind in range(5)}
+    for name in "abc":
+        for kind, forms in found.items():
+            payload_id = f"c/workflow-w/{name}{kind}"
+            execution_id = begin(store.state_db, payload_id, 5, input=b"{}", definition=DEFINITION).execution_id or ""
+            url = f"cirrus://local/{output_key('cirrus', payload_id, execution_id)}"
+            more = {"execution": f"arn:{kind % 2}:{execution_id}"} if kind in {1, 2, 3} else {}
+            more |= {"output_payload_url": url} if kind == 3 else {}
+            more |= {"input_payload_url": url} if kind == 4 else {}
+            forms.add(kept(store, told(payload_id, execution_id, **more))[0])
+    assert all(len(forms) == 1 and None not in forms for forms in found.values())
+    assert len({form for forms in found.values() for form in forms}) == len(found)
+
+
+def test_long_id_has_the_form_of_short_ones(store: Store) -> None:
     long = f"c/workflow-w/{'x' * 2000}"
     assert id_key(long) != long
-    assert noted(database, long)[1] == noted(database, "c/workflow-w/a")[1]
+    assert noted(store, long)[1] == noted(store, "c/workflow-w/a")[1]
 
 
 @pytest.mark.parametrize(
@@ -68,15 +96,16 @@ def test_long_id_has_the_form_of_short_ones(database: Database) -> None:
     ],
 )
 def test_address_that_does_not_follow_from_payload_and_execution_is_kept(
-    database: Database, itemids: str, more: dict[str, str]
+    store: Store, itemids: str, more: dict[str, str]
 ) -> None:
-    event, (form, rest) = noted(database, f"c/workflow-w/{itemids}", **more)
+    assert noted(store, "c/workflow-w/before")[1][0] is not None
+    event, (form, rest) = noted(store, f"c/workflow-w/{itemids}", **more)
     assert form is None
     assert json.loads(rest or "")["input_payload_url"] == event.input_payload_url
-    assert database.rows("SELECT 1 FROM forms WHERE name LIKE '%elsewhere%'") == []
+    assert store.database.rows("SELECT 1 FROM forms WHERE name LIKE '%elsewhere%'") == []
 
 
-def test_error_stands_beside_the_form(database: Database) -> None:
-    _, (form, rest) = noted(database, "c/workflow-w/a", error="States.Timeout: it took too long")
+def test_error_stands_beside_the_form(store: Store) -> None:
+    _, (form, rest) = noted(store, "c/workflow-w/a", error="States.Timeout: it took too long")
     assert form is not None
     assert json.loads(rest or "") == {"error": "States.Timeout: it took too long"}

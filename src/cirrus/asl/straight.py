@@ -61,7 +61,9 @@ def _waits(state: Execution, ref: int) -> Straight | None:
     here = branch.scope.states[branch.state]
     if branch.parent or branch.leads or here.__class__ is not TaskState or not here.plain:
         return None
-    return Straight(run, branch, here, ref, run.events, branch.input, branch.entered_at)
+    given, branch = branch.input, branch.copy()
+    branch.input = None  # not to be held for as long as the straight way lasts
+    return Straight(run, branch, here, ref, run.events, given, branch.entered_at)
 
 
 def _passes(machine: Machine, value: Any) -> bool:

@@ -47,9 +47,7 @@ class EventRows:
         record: int | None,
         execution: int | None,
     ) -> tuple[Any, ...]:
-        """The values of _INSERT; `forms` are those of the addresses of earlier events, for one is told of several
-        times.
-        """
+        """The values of _INSERT; `forms` are those of the addresses of the events before: most come several times."""
         if record is not None and execution is not None:
             addresses = (event.payload_id, event.input_payload_url, event.output_payload_url, event.execution)
             if addresses not in forms:

@@ -241,11 +241,10 @@ class SqliteStateDb:
             for end, *_ in granted:
                 standing.ended(end.execution_id)
             plain = [one for one in granted if _is_plain(one[0])]
-            self._db.run_many(_PLAIN_END_RECORD, [_plain_record(end, record) for end, record, _, _ in plain])
-            self._db.run_many(
-                _PLAIN_END_EXECUTION, [(_status(end), end.at, output, one) for end, _, one, output in plain]
-            )
             others = [one for one in granted if not _is_plain(one[0])]
+            self._db.run_many(_PLAIN_END_RECORD, [_plain_record(end, record) for end, record, _, _ in plain])
+            ended = [(_status(end), end.at, output, number) for end, _, number, output in plain]
+            self._db.run_many(_PLAIN_END_EXECUTION, ended)
             self._db.run_many(_END_RECORD, [self._ended_record(end, record) for end, record, _, _ in others])
             self._db.run_many(_END_EXECUTION, [_ended_execution(end, one, output) for end, _, one, output in others])
             self._write_items([(item, 1, one) for end, _, one, _ in granted for item in end.items])
