@@ -31,6 +31,7 @@ from cirrus.asl.events import (
     answer_to_json,
     event_from_json,
     event_to_json,
+    start_to_json,
 )
 from cirrus.asl.execution import Snapshot, pending
 from cirrus.asl.machine import step
@@ -72,5 +73,6 @@ __all__ = [
     "pending",
     "result_files",
     "run",
+    "start_to_json",
     "step",
 ]

@@ -17,7 +17,7 @@ from cirrus.asl.data import opened
 
 @dataclass(slots=True)  # not frozen: see CONTRIBUTING
 class Start:
-    """Begin an execution; `context` gives Execution {Id, Name, RoleArn, StartTime} and StateMachine {Id, Name}."""
+    """Begin an execution; `context` gives texts: Execution {Id, Name, RoleArn, StartTime}, StateMachine {Id, Name}."""
 
     at: float
     seed: int
@@ -127,6 +127,11 @@ def event_to_json(event: Event, *, apart: bool = False) -> dict[str, Any]:
     if body is not None and not apart:
         fields[KEYS[body]] = opened(getattr(event, body))
     return fields
+
+
+def start_to_json(event: Start) -> bytes:
+    """What `event_to_json` gives for a start whose input stands apart, but for its context, as JSON text."""
+    return orjson.dumps({"k": "start", "t": event.at, "s": event.seed})
 
 
 def answer_to_json(event: TaskSucceeded) -> bytes:

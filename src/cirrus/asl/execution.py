@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cirrus.asl.clock import show_time
 from cirrus.asl.commands import ReadItems, RunTask, SetTimer, WriteResults
-from cirrus.asl.data import Text, take
+from cirrus.asl.data import Text
 from cirrus.asl.definition import Scope, TaskState
 from cirrus.asl.events import Start
 from cirrus.asl.table import Table
@@ -130,8 +130,7 @@ FORK_FIELDS = attrgetter(*(field.name for field in fields(Fork)))
 
 def root(number: int, event: Start, given: Any, express: bool) -> Run:
     """The run of an execution that begins with `given` for its input; its branch is not known yet."""
-    context, _ = take(event.context)
-    told = context.get("Execution") or {}
+    told = event.context.get("Execution") or {}
     execution = {
         "Id": told.get("Id", "execution"),
         "Input": given,
@@ -140,7 +139,7 @@ def root(number: int, event: Start, given: Any, express: bool) -> Run:
         "RoleArn": told.get("RoleArn", ""),
         "RedriveCount": told.get("RedriveCount", 0),
     }
-    return Run(number, 0, execution, context.get("StateMachine") or {}, express, 0)
+    return Run(number, 0, execution, dict(event.context.get("StateMachine") or {}), express, 0)
 
 
 class Outstanding(NamedTuple):

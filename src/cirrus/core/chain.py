@@ -19,11 +19,14 @@ class Chain:
     ended: tuple[str, ...]
 
 
+_NOTHING = Chain((), ())
+
+
 def chain(output: Any, definitions: Any) -> Chain:
     """What follows `output` where `definitions` are the process definitions, the finished one first."""
     rest = _rest(definitions)
     if not rest:
-        return Chain((), ())
+        return _NOTHING
     queued: list[dict[str, Any]] = []
     ended: list[str] = []
     for branch in _branches(rest):

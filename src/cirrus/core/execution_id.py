@@ -26,7 +26,7 @@ class Arns:
 
     def execution(self, workflow: str, execution_id: str) -> str:
         """The ARN of an execution."""
-        return f"{self.base.replace(':stateMachine:', ':execution:')}{workflow}:{execution_id}"
+        return _arn(self.base, workflow) + execution_id
 
     def shown(self, workflow: str, execution_id: str) -> str:
         """What a person opens: the console's page of an execution on AWS, else its ARN."""
@@ -34,9 +34,15 @@ class Arns:
 
 
 @lru_cache(1024)
+def _arn(base: str, workflow: str) -> str:
+    """The ARN of an execution, up to its id."""
+    return f"{base.replace(':stateMachine:', ':execution:')}{workflow}:"
+
+
+@lru_cache(1024)
 def _page(base: str, workflow: str) -> str:
     """What a person opens, up to the id of the execution."""
-    arn = Arns(base).execution(workflow, "")
+    arn = _arn(base, workflow)
     _, partition, _, region, account = arn.split(":")[:5]
     if region == "local" or account == "local":
         return arn

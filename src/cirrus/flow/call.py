@@ -35,6 +35,8 @@ def call(home: Home, command: RunTask | ReadItems | WriteResults, payload_id: st
     """What to do for a command; what cannot be done is a failed result."""
     try:
         if isinstance(command, RunTask):
+            if command.kind == "lambda":
+                return _function(home, function_name(command.resource), command.parameters, payload_id, tasks)
             return _waiting(command, _call(home, command, payload_id, tasks))
         return services.items(home, command) if isinstance(command, ReadItems) else services.results(home, command)
     except Refused as refused:
@@ -55,8 +57,6 @@ def _waiting(command: RunTask, made: Call) -> Call:
 def _call(home: Home, command: RunTask, payload_id: str, tasks: Collection[str]) -> Call:
     parameters, kind = command.parameters, command.kind.removesuffix(_WAITING)
     match kind:
-        case "lambda":
-            return _function(home, function_name(command.resource), parameters, payload_id, tasks)
         case "lambda:invoke":
             name = function_name(str(parameters.get("FunctionName", "")))
             return _function(home, name, parameters.get("Payload", {}), payload_id, tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cirrus.core.chain import chain
@@ -48,21 +49,18 @@ def succeeded(home: Home, payload_id: str, workflow: str, execution_id: str, out
     following = chain(value, _process(home, value, payload_id, execution_id))
     items = output_items(value)
     event = _event(home, EventType.SUCCEEDED, payload_id, workflow, execution_id, at, output=True)
-    ended = [
-        _event(home, EventType.CHAIN_ENDED, payload_id, workflow, execution_id, at, output=True, error=reason)
-        for reason in following.ended
-    ]
+    ended = [replace(event, type=EventType.CHAIN_ENDED, error=reason) for reason in following.ended]
     return Conclusion(
         payload_id=payload_id,
         execution_id=execution_id,
         state=State.COMPLETED,
         at=at,
-        outputs=tuple(url for item in items if (url := output_url(item))),
+        outputs=tuple([url for item in items if (url := output_url(item))]),
         output_collections=tuple(sorted({name for item in items if isinstance(name := item.get("collection"), str)})),
         output=text,
         published=bool(items),
         events=(event, *ended),
-        next=tuple(Message(encode(document), _next_id(document)) for document in following.next),
+        next=tuple([Message(encode(document), _next_id(document)) for document in following.next]),
         items=item_refs(items),
     )
 

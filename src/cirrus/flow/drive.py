@@ -22,7 +22,7 @@ from cirrus.flow.departing import Departing
 from cirrus.flow.fence import refused
 from cirrus.flow.finished import Finished, finished
 from cirrus.flow.gate import Gate
-from cirrus.flow.given import Given
+from cirrus.flow.given import NONE, Given
 from cirrus.flow.home import Home
 from cirrus.flow.nest import DEEPEST, Level, Nest, Path, read_path, show_path
 from cirrus.flow.process import Begun
@@ -199,7 +199,8 @@ class Driver:
                 raise begun.fault
             root = Level(self._machine(begun.definition), begun.workflow, begun.execution_id)
             value = asl.Text(begun.input) if fits_inline(begun.input) else inline(self._home, begun.input)
-            self._continue(begun)
+            if not begun.fresh:
+                self._continue(begun)
         except CirrusError as error:
             self._cannot_start(turn, begun, error, now)
             return
@@ -210,7 +211,7 @@ class Driver:
         self._feed(turn, begun.execution_id, Input((), event))
 
     def _given(self, text: bytes) -> Given:
-        return Given(text) if self._sourced else Given(b"")
+        return Given(text) if self._sourced else NONE
 
     def _continue(self, begun: Begun) -> None:
         """Find what an execution takes over from an earlier one that it continues."""

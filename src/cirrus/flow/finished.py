@@ -74,7 +74,7 @@ def finished(home: Home, begun: Begun, tasks: Collection[str]) -> Finished | Non
 
     InvalidPayload where the other is none of this payload's, or is not kept any more.
     """
-    if begun.fresh or _MARK not in begun.input:
+    if _MARK not in begun.input:
         return None
     earlier = decode(begun.input)["process"][0].get(FIELD)
     if not isinstance(earlier, str):

@@ -25,6 +25,10 @@ class Given:
         return self._sources
 
 
+NONE = Given(b"")
+"""For executions whose tasks need not know what they were given."""
+
+
 def _sources(text: bytes) -> str:
     try:
         found = [Source.of(item) for item in output_items(decode(text))]

@@ -180,7 +180,7 @@ def _events(
     known = str(payload.id)
     url = None if execution_id is None else home.payloads.url(input_key(home.root, known, execution_id))
     arn = None if execution_id is None else home.arns.shown(payload.workflow, execution_id)
-    return tuple(WorkflowEvent(kind, known, now, url, None, arn) for kind in kinds)
+    return tuple([WorkflowEvent(kind, known, now, url, None, arn) for kind in kinds])
 
 
 def _skip(home: Home, message: Taken, payload: Payload, record: Record, kind: EventType, now: int) -> None:
@@ -207,11 +207,12 @@ def _wish(
     owner: str | None,
     now: int,
 ) -> _Claimed:
-    execution_id = next_execution_id(str(payload.id), (*earlier, *(record.executions if record else ())))
+    known = str(payload.id)
+    execution_id = next_execution_id(known, (*earlier, *(record.executions if record else ())))
     begun = _begun(home, execution_id, payload, payload.text, message.receipt)
     starts = owner is not None and begun.fault is None
     claim = Claim(
-        payload_id=str(payload.id),
+        payload_id=known,
         execution_id=execution_id,
         previous=record,
         at=now,

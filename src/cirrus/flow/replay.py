@@ -33,8 +33,8 @@ def journal_entry(
         if not path:
             return Entry(execution_id, seq, asl.answer_to_json(event), event.output.text)
         apart, body = True, event.output.text
-    elif isinstance(event, asl.Start) and not path:
-        apart = isinstance(event.input, asl.Text)
+    elif isinstance(event, asl.Start) and not path and isinstance(event.input, asl.Text):
+        return Entry(execution_id, seq, asl.start_to_json(event), body)
     fields = asl.event_to_json(event, apart=apart)
     if path:
         fields |= {_PATH: path, **(more or {})}

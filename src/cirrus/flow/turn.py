@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cirrus.core.event import WorkflowEvent
 from cirrus.errors import CirrusError
 from cirrus.flow.attempt import Doing
-from cirrus.flow.given import Given
+from cirrus.flow.given import NONE, Given
 from cirrus.flow.nest import Nest, Path
 from cirrus.flow.timers import Key
 from cirrus.ports.compute import Attempt
@@ -29,7 +29,7 @@ class Running(NamedTuple):
     nest: Nest
     seq: int = 0
     waits: bool = False
-    given: Given = Given(b"")
+    given: Given = NONE
 
     def after(self, nest: Nest) -> Running:
         """The same after one more event."""

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
@@ -315,19 +315,19 @@ class Database:
         """The numbers of bodies by their `digest_of`; those that are new are stored. Only inside a group."""
         if not self._followed or not self._begun:
             self._follow()
-        rows = [(number, *one) for number, one in enumerate(bodies.items(), self.next_id("bodies"))]
-        found = {digest: number for number, digest, _ in rows}
+        found = {digest: number for number, digest in enumerate(bodies, self.next_id("bodies"))}
+        rows = [(found[digest], bytearray(digest), bytearray(body)) for digest, body in bodies.items()]
         if self.insert(_KEEP_BODY, rows) < len(rows):
             found = dict(self.rows_of("SELECT hash, id FROM bodies WHERE hash IN ({})", found))
-        for number in found.values():
-            self._found(number)
+        self._found(found.values())
         return found
 
     def stored(self, body: bytes, number: int) -> bytes:
         """The body, which was read under this number in this group: `body_id` need not look for it. Gives it back."""
         if not self._followed or not self._begun:
             self._follow()
-        self._found(number)
+        if self._epoch % 2:
+            self._found([number])
         self._see(body, number)
         return body
 
@@ -339,10 +339,10 @@ class Database:
         self._seen[id(body)] = body, number
         self._seen_size += len(body)
 
-    def _found(self, number: int) -> None:
-        """Keep a sweep that is under way from removing a body."""
+    def _found(self, numbers: Iterable[int]) -> None:
+        """Keep a sweep that is under way from removing bodies."""
         if self._epoch % 2:
-            self.run("INSERT OR IGNORE INTO kept (body) VALUES (?)", (number,))
+            self.run_many("INSERT OR IGNORE INTO kept (body) VALUES (?)", [(number,) for number in numbers])
 
     def _forget_bodies(self) -> None:
         self._bodies.clear()

@@ -22,6 +22,7 @@ from cirrus.core.state import RUNNING, State
 from cirrus.ports.outbox import Subscriptions
 from cirrus.ports.state_db import SLOT, Claim, Conclusion, Execution, Failures, ItemRef, ItemUse, Page, Query, Start
 
+_CLAIMED, _PROCESSING = NUMBER[State.CLAIMED], NUMBER[State.PROCESSING]
 _RUNNING = tuple(sorted(NUMBER[state] for state in RUNNING))
 _STATUS = {State.COMPLETED: "SUCCEEDED", State.ABORTED: "ABORTED"}
 COLUMNS = "id, key, full_id, state, created, updated, claimed_at, last_error, outputs, output_collections, failure"
@@ -140,8 +141,8 @@ class SqliteStateDb:
             records |= {n: self._advance(claim, n, claim.previous) for n, claim in numbered if claim.previous}
             granted = [(n, claim, record) for n, claim in numbered if (record := records[n]) is not None]
             self._db.insert(_NEW_EXECUTION, [self._execution(*one) for one in granted])
-            self._db.entered(NUMBER[State.CLAIMED], [claim.at for _, claim, _ in granted])
-            self._db.entered(NUMBER[State.PROCESSING], [claim.at for _, claim, _ in granted if claim.owner])
+            self._db.entered(_CLAIMED, [claim.at for _, claim, _ in granted])
+            self._db.entered(_PROCESSING, [claim.at for _, claim, _ in granted if claim.owner])
             self._write_items([(item, 0, number) for number, claim, _ in granted for item in claim.items])
             self._write_events([(event, record, n) for n, claim, record in granted for event in claim.events])
             self._settle([claim.receipt for _, claim, _ in granted if claim.receipt])
@@ -183,7 +184,7 @@ class SqliteStateDb:
             self._db.group_id("_".join(lane(claim.payload_id))),
             key,
             None if key == claim.payload_id else claim.payload_id,
-            NUMBER[_begins_as(claim)],
+            _begins_as(claim),
             claim.at,
             claim.at,
             claim.at,
@@ -203,7 +204,7 @@ class SqliteStateDb:
         self._db.run(
             "UPDATE records SET state = ?, updated = ?, claimed_at = ?, execution = ?, attempts = ?, last_error = NULL,"
             " outputs = NULL, output_collections = NULL, failure = NULL WHERE id = ?",
-            (NUMBER[_begins_as(claim)], claim.at, claim.at, execution, _attempt(claim), row[0]),
+            (_begins_as(claim), claim.at, claim.at, execution, _attempt(claim), row[0]),
         )
         return int(row[0])
 
@@ -213,19 +214,19 @@ class SqliteStateDb:
             return [self._start(start) for start in starts]
 
     def _start(self, start: Start) -> bool:
-        current = self._current(start.payload_id, start.execution_id, (NUMBER[State.CLAIMED],))
+        current = self._current(start.payload_id, start.execution_id, (_CLAIMED,))
         if current is None:
             return False
         record, execution_row = current
         self._db.run(
             "UPDATE records SET state = ?, updated = ? WHERE id = ?",
-            (NUMBER[State.PROCESSING], start.at, record),
+            (_PROCESSING, start.at, record),
         )
         self._db.run(
             "UPDATE executions SET owner = ?, started = ? WHERE id = ?",
             (start.owner, start.at, execution_row),
         )
-        self._db.entered(NUMBER[State.PROCESSING], [start.at])
+        self._db.entered(_PROCESSING, [start.at])
         self._write_events([(event, record, execution_row) for event in start.events])
         return True
 
@@ -382,12 +383,12 @@ def _record(row: Any, executions: list[str], fingerprint: str | None) -> Record:
     )
 
 
-def _begins_as(claim: Claim) -> State:
-    return State.PROCESSING if claim.owner else State.CLAIMED
+def _begins_as(claim: Claim) -> int:
+    return _PROCESSING if claim.owner else _CLAIMED
 
 
 def _attempt(claim: Claim) -> int:
-    return 1 + (len(claim.previous.executions) if claim.previous else 0)
+    return 1 if claim.previous is None else 1 + len(claim.previous.executions)
 
 
 def _is_plain(end: Conclusion) -> bool:
