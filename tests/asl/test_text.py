@@ -29,6 +29,7 @@ from cirrus.asl import (
     parse,
     pending,
     run,
+    start_to_json,
     step,
 )
 from cirrus.asl.data import NotJson, admit, dump, exceeds, opened, size, text
@@ -324,9 +325,11 @@ def test_events_with_texts_go_through_json(event: Event) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 1 << 63), st.integers(0, 1 << 31))
-def test_answer_is_written_as_any_event(at: float, seed: int, ref: int) -> None:
+def test_start_and_answer_are_written_as_any_event(at: float, seed: int, ref: int) -> None:
     event = TaskSucceeded(at, seed, ref, GAVE)
     assert json.loads(answer_to_json(event)) == event_to_json(event, apart=True)
+    start = Start(at, seed, GIVEN, CONTEXT)
+    assert json.loads(start_to_json(start)) | {"c": CONTEXT} == event_to_json(start, apart=True)
 
 
 def test_run_gives_values_for_texts() -> None:
