@@ -47,6 +47,7 @@ def records(figures: dict[str, Any], file: Path) -> None:
     for name, label, colour in (("ms_per_payload", "time", OURS), ("cpu_ms_per_payload", "CPU", OTHERS)):
         axes.plot(sizes, [one[name] for one in figures["sizes"]], marker="o", color=colour, label=label)
     axes.set_xscale("log")
+    axes.margins(y=0.15)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("records in the database")
     axes.set_ylabel("ms for a payload")
