@@ -68,7 +68,7 @@ class FrameReader:
                 if size < middle + body:
                     break
                 first, start = start + HEADER.size, middle + body
-                found.append((number, bytes(view[first:middle]), bytes(view[middle:start])))
+                found.append((number, bytes(view[first:middle]), bytes(view[middle:start]) if body else b""))
         del self._buffer[:start]
         return found
 
@@ -77,7 +77,7 @@ class SendBuffer:
     """What waits to be sent on a non-blocking pipe: large bodies are never copied."""
 
     def __init__(self) -> None:
-        self._parts: deque[memoryview] = deque()
+        self._parts: deque[bytes | memoryview] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._parts)
@@ -85,26 +85,25 @@ class SendBuffer:
     def add(self, number: int, head: bytes, body: bytes) -> None:
         """Queue one frame."""
         if len(body) <= SMALL:
-            self._parts.append(memoryview(HEADER.pack(number, len(head), len(body)) + head + body))
+            self._parts.append(pack(number, head, body))
         else:
-            self._parts.append(memoryview(prefix(number, head, len(body))))
-            self._parts.append(memoryview(body))
+            self._parts.append(HEADER.pack(number, len(head), len(body)) + head)
+            self._parts.append(body)
 
     def flush(self, descriptor: int) -> None:
         """Send as much as the pipe takes now; a peer that is gone takes everything into nothing."""
         while self._parts:
+            some = list(islice(self._parts, 128))
             try:
-                sent = os.writev(descriptor, list(islice(self._parts, 128)))
+                sent = os.writev(descriptor, some)
             except BlockingIOError:
                 return
             except OSError:
                 self._parts.clear()
                 return
-            self._drop(sent)
-
-    def _drop(self, sent: int) -> None:
-        while sent:
-            if sent < len(self._parts[0]):
-                self._parts[0] = self._parts[0][sent:]
-                return
-            sent -= len(self._parts.popleft())
+            for part in some:
+                if sent < len(part):
+                    self._parts[0] = memoryview(part)[sent:]
+                    break
+                sent -= len(part)
+                self._parts.popleft()

@@ -198,9 +198,10 @@ class LocalPool:
     def on_answers(self, worker: WorkerProcess) -> None:
         """Attempts have ended by themselves."""
         for job, (error, cause, started, finished), output in worker.answers():
-            queue = self._backlog[job.attempt.task]
+            task = job.attempt.task
+            queue = self._backlog[task]
             queue.note(finished - started)
-            if job.attempt.task not in worker.tasks:
+            if task not in worker.tasks:
                 queue.holders -= 1
             if worker.doom and worker.doom.job is job:
                 self._fail(job, worker.doom.error, worker.doom.message, started)
@@ -328,11 +329,11 @@ class LocalPool:
             if place is None:
                 break
             touched.add(place.worker)
-            self._hand_over(queue, place, until)
+            self._hand_over(queue, place, until, now)
         for worker in touched:
             self._crew.flush(worker)
 
-    def _hand_over(self, queue: TaskQueue, place: Place, until: int) -> None:
+    def _hand_over(self, queue: TaskQueue, place: Place, until: int, now: float) -> None:
         """Give a worker the first attempts of a queue, those that came before `until`."""
         worker, task = place.worker, queue.spec.name
         if task not in worker.tasks:
@@ -341,7 +342,7 @@ class LocalPool:
         for _ in range(place.count):
             if self._changes:  # there are secrets that its log does not know
                 queue.jobs[0].scrubber = self._scrubber
-            worker.assign(queue.jobs.popleft())
+            worker.assign(queue.jobs.popleft(), now)
             head = queue.head()
             if head is None or head.order > until or worker.bytes + len(head.attempt.payload) >= BATCH_BYTES:
                 break

@@ -83,9 +83,8 @@ class WorkerProcess:
         self._out.add(0, marker, b"")
         self.flush()
 
-    def assign(self, job: Job) -> None:
-        """Hand over an attempt; it is on its way after `flush`."""
-        now = time.monotonic()
+    def assign(self, job: Job, now: float) -> None:
+        """Hand over an attempt at `now`, by the monotonic clock; it is on its way after `flush`."""
         if not self.jobs:
             self.since = now
         self._sequence += 1
