@@ -129,7 +129,7 @@ def check(home: Home, payload: Payload) -> tuple[str, ...]:
             problems.append(f"{where}.workflow: the definition of {name!r} is wrong: {error}")
         else:
             checked = home.parameters.check(machine, definition.get("tasks") or {})
-            problems += (f"{where}.{problem}" for problem in checked.problems)
+            problems += [f"{where}.{problem}" for problem in checked.problems]
             warnings += checked.warnings
     if problems:
         raise InvalidPayload(problems)
@@ -138,9 +138,10 @@ def check(home: Home, payload: Payload) -> tuple[str, ...]:
 
 def _definitions(payload: Payload) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for n, element in enumerate(payload.document["process"]):
-        branches = element if isinstance(element, list) else [element]
-        for k, branch in enumerate(branches):
-            yield f"process[{n}]" + (f"[{k}]" if isinstance(element, list) else ""), branch
+        if isinstance(element, list):
+            yield from ((f"process[{n}][{k}]", branch) for k, branch in enumerate(element))
+        else:
+            yield f"process[{n}]", element
 
 
 def refuse(home: Home, text: bytes, error: Exception, now: int, receipt: str | None = None) -> Rejected:
