@@ -151,7 +151,7 @@ class Deployment:
         while self.value("SELECT EXISTS (SELECT 1 FROM messages) + EXISTS (SELECT 1 FROM executions" + _RUNNING + ")"):
             if time.monotonic() > until:
                 raise SystemExit(f"not done in time:\n{(self.folder / 'up.log').read_text()[-2000:]}")
-            time.sleep(0.1)  # looking takes from what is measured; the database says when the last one ended
+            time.sleep(0.1)  # nobody tells another process of an end, and to look all the time slows what is measured
 
     def last_end(self) -> float:
         """When the last record got its state, in seconds since the epoch."""

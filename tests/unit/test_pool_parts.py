@@ -15,6 +15,7 @@ from cirrus.adapters.local.crew import waited
 from cirrus.adapters.local.exit_status import ended
 from cirrus.adapters.local.frames import SMALL, FrameReader, SendBuffer, deep_pipe, pack
 from cirrus.adapters.local.log_buffer import LogBuffer, MarkedStream
+from cirrus.core.scrub import Scrubber
 from cirrus.ports.compute import Attempt, TaskSpec
 
 FRAMES = st.lists(st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=20), st.binary(max_size=50)), max_size=8)
@@ -115,6 +116,18 @@ def backlog(**limits: int | None) -> Backlog:
 
 def job(order: int, task: str = "a") -> Job:
     return Job(Attempt(str(order), task, b"{}"), order, None)
+
+
+def test_attempt_that_waits_is_kept_without_secrets_that_came_since() -> None:
+    one = Job(Attempt("1", "a", b"{}"), 1, None, Scrubber(["old secret"]))
+    assert one.log.take_new() == b""  # somebody has looked already what it prints
+    one.renew(Scrubber(["old secret", "new secret"]))
+    one.log.write(b"the old secret and the new secret\n")
+    assert one.printed() == b"the *** and the ***\n"
+
+
+def test_attempt_that_prints_nothing_has_printed_nothing() -> None:
+    assert job(1).printed() == b""
 
 
 def test_first_come_first_served() -> None:

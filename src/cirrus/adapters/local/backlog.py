@@ -39,6 +39,10 @@ class Job:
             self._log = LogBuffer(scrubber=self.scrubber)
         return self._log
 
+    def renew(self, scrubber: Scrubber) -> None:
+        """Keep what it will print without the secrets that this one knows: it has not begun."""
+        self.scrubber, self._log = scrubber, None
+
     def printed(self) -> bytes:
         """What it has printed, as it is kept."""
         return b"" if self._log is None else self._log.getvalue()

@@ -87,7 +87,7 @@ class SendBuffer:
         if len(body) <= SMALL:
             self._parts.append(pack(number, head, body))
         else:
-            self._parts.append(HEADER.pack(number, len(head), len(body)) + head)
+            self._parts.append(prefix(number, head, len(body)))
             self._parts.append(body)
 
     def flush(self, descriptor: int) -> None:

@@ -45,7 +45,7 @@ class Inline:
         """Let attempts that wait have these buckets."""
         self._specs, self._grants = specs, grants
         for job in self._jobs:
-            job.scrubber = scrubber
+            job.renew(scrubber)
         if self._host is not None:
             self._host.close()
             self._host = None

@@ -341,7 +341,7 @@ class LocalPool:
         self._memory.admit(worker, queue.spec.memory)
         for _ in range(place.count):
             if self._changes:  # there are secrets that its log does not know
-                queue.jobs[0].scrubber = self._scrubber
+                queue.jobs[0].renew(self._scrubber)
             worker.assign(queue.jobs.popleft(), now)
             head = queue.head()
             if head is None or head.order > until or worker.bytes + len(head.attempt.payload) >= BATCH_BYTES:
